@@ -1,0 +1,1 @@
+"""mgk: reproducible analysis of magnesium-potassium physiology."""

@@ -1,0 +1,40 @@
+"""Result tables as UTF-8 CSV: full double precision, written beside and moved in one step."""
+
+from pathlib import Path
+
+import pandas as pd
+
+
+def write_table(frame: pd.DataFrame, path: Path | str) -> Path:
+    """Write `frame` (without its index) as CSV; return the path.
+
+    Doubles are written with the shortest digits that read back to the same number, missing values as nothing.
+    The file appears whole or not at all.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.part")
+    frame.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
+    beside.replace(path)
+    return path
+
+
+def read_table(path: Path | str, text: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a result table; columns named in `text`, and every `*_id`, are text, and an empty cell of text is ''.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such table.
+    """
+    header = pd.read_csv(path, nrows=0).columns
+    as_text = [c for c in header if c in text or c.endswith("_id") or c in ALWAYS_TEXT]
+    frame = pd.read_csv(path, dtype=dict.fromkeys(as_text, str), keep_default_na=False, na_values=[""])
+    frame[as_text] = frame[as_text].fillna("")
+    return frame
+
+
+ALWAYS_TEXT = (
+    "experiment", "group", "condition", "verdict", "reason", "flag", "unit", "model", "parameter", "well", "read",
+    "command_source", "segment", "analysis", "measure", "subgroup", "method", "test", "study", "exclude",
+)  # fmt: skip
