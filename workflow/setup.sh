@@ -13,7 +13,7 @@ lab) venv=.venv-lab lock=requirements-lab.txt ;;
 *) echo "setup.sh: run or lab, not '$1'" >&2; exit 2 ;;
 esac
 
-key=$({ cat "$lock" pyproject.toml; pwd; } | cksum | tr ' ' -)
+key=$({ cat "$lock"; pwd; } | cksum | tr ' ' -)
 stamp="$venv/set-up-$key"
 [ -e "$stamp" ] && exit 0
 
@@ -39,7 +39,7 @@ rm -rf "$venv"
 "$python" -m venv "$venv"
 # uv comes from the lock too, so that its hash is checked like every other.
 awk '/^uv==/ {on = 1} on {print} on && !/\\$/ {exit}' "$lock" > "$venv/uv.txt"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r "$venv/uv.txt"
+"$venv/bin/python" -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r "$venv/uv.txt"
 # uv does not read pip's settings: whoever gave pip an index gave it to this set-up.
 if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
     index=$("$venv/bin/python" -m pip config get global.index-url 2>/dev/null || echo "${PIP_INDEX_URL:-}")

@@ -1,8 +1,9 @@
-"""What every figure shares: palette, sizes, saving with a text alternative.
+"""What every figure shares: palette, sizes, display in a notebook, saving with a text alternative.
 
 The palette is that of Okabe and Ito (2008), which readers with a colour vision deficiency can tell apart.
 """
 
+import io
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,17 +13,33 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 GREY = "#7F7F7F"
 
 
-def figure(width_in: float = 6.4, height_in: float = 4.0, rows: int = 1, columns: int = 1, **subplots):
-    """Return a new figure outside of pyplot's list, with its axes.
+class Picture(Figure):
+    """A figure outside of pyplot that shows itself in a notebook as PNG with its text alternative.
 
-    pyplot keeps each of its figures alive (about 45 MB with matplotlib 3.11); a Figure of its own is freed with
-    the last reference.
+    pyplot keeps each of its figures alive (about 45 MB with matplotlib 3.11); this one goes with its last reference.
+    It looks the same whether or not the inline backend has been loaded, so that stored pictures do not depend on
+    which library a notebook happened to import.
+    """
+
+    alt = "Figure without a text alternative."
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        png = io.BytesIO()
+        self.savefig(png, format="png", metadata={"Software": None})
+        bundle = {"image/png": png.getvalue(), "text/plain": self.alt}
+        display(bundle, raw=True, metadata={"image/png": {"alt": self.alt}})
+
+
+def figure(width_in: float = 6.4, height_in: float = 4.0, rows: int = 1, columns: int = 1, **subplots):
+    """Return a new `Picture` with its axes, as `Figure.subplots` returns them.
 
     Returns
     -------
-    (Figure, Axes or ndarray of Axes)
+    (Picture, Axes or ndarray of Axes)
     """
-    fig = Figure(figsize=(width_in, height_in), layout="constrained")
+    fig = Picture(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(fig)
     return fig, fig.subplots(rows, columns, **subplots)
 
@@ -33,18 +50,19 @@ def colours(names) -> dict:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(distinct)}
 
 
-def save(fig: Figure, path: Path | str, alt: str) -> Path:
-    """Write `fig` as SVG with its text alternative in a file `<name>.alt.txt` beside it; return the path.
+def save(fig: Picture, path: Path | str, alt: str) -> Path:
+    """Write `fig` as SVG, its text alternative inside and in `<name>.alt.txt` beside it; return the path.
 
     Raises
     ------
     ValueError
         When `alt` is empty: a picture without words is not for every reader.
     """
-    if not alt.strip():
+    fig.alt = alt.strip()
+    if not fig.alt:
         raise ValueError(f"{path}: a figure needs a text alternative")
     path = Path(path).with_suffix(".svg")
     path.parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(path, format="svg", metadata={"Date": None, "Description": alt})
-    path.with_suffix(".alt.txt").write_text(alt.strip() + "\n", encoding="utf-8")
+    fig.savefig(path, format="svg", metadata={"Date": None, "Description": fig.alt})
+    path.with_suffix(".alt.txt").write_text(fig.alt + "\n", encoding="utf-8")
     return path

@@ -1,1 +1,23 @@
-"""solutions."""
+"""Solutions: from a recipe to free ions and complexes, and the potentials that follow.
+
+Limits: equilibrium at a given pH and temperature, one set of constants per calculation, 1:1 complexes of metals with
+ligands and their protonated forms; no gas exchange, no precipitation, no junction potentials. Monovalent cations bind
+nothing here: the notes give three such constants without conditions, and part of a set gives wrong answers.
+Vocabulary: *total* is what the recipe holds, *free* a bare ion or the fully deprotonated ligand, *set* a complete,
+sourced collection of stability constants (files in `constants/`). Concentrations in mM, ionic strength in M.
+"""
+
+from mgk.solutions.potentials import nernst_mv
+from mgk.solutions.speciation import SolvedSolution, apparent_kd_mm, solve_solution
+from mgk.solutions.stability import ConstantSet, available_constants, load_constants, log_activity
+
+__all__ = [
+    "ConstantSet",
+    "SolvedSolution",
+    "apparent_kd_mm",
+    "available_constants",
+    "load_constants",
+    "log_activity",
+    "nernst_mv",
+    "solve_solution",
+]

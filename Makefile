@@ -1,0 +1,55 @@
+# Every target sets up what it needs, once. `make help` lists them.
+# STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
+.DEFAULT_GOAL := help
+.PHONY: help setup report check test test-quick test-long lint bench lab lock demo-data notebook notebooks check-notebooks
+SHELL := /bin/sh
+STUDY ?= .
+unexport PYTHONDONTWRITEBYTECODE
+unexport PYTHONPATH
+export PYTHON
+RUN := .venv/bin/python
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+setup:
+	@sh workflow/setup.sh run
+
+report: setup    ## run a study to its report, results/report/report.html
+	@$(RUN) -m mgk.run "$(STUDY)"
+
+check: setup     ## check a study without running it: all problems in one list
+	@$(RUN) -m mgk.run --check "$(STUDY)"
+
+test-quick: setup lint  ## lint, unit tests, one small study (90 s)
+	@$(RUN) -m pytest -q -n 2 -m "not workflow and not long"
+
+test: setup lint ## everything CI runs: units, studies, notebooks re-executed under nbval
+	@$(RUN) -m pytest -q -n 2 -m "not long"
+
+test-long: setup lint ## the same with kills, fuzzing at length, validation
+	@$(RUN) -m pytest -q -n 2
+
+lint: setup
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/snakefmt --check -q Snakefile workflow/rules
+
+notebook: setup  ## run one notebook by hand on a study's results: NOTEBOOK=30 [EXPERIMENT=id]
+	@$(RUN) -m mgk.notebooks "$(NOTEBOOK)" $(if $(EXPERIMENT),--experiment "$(EXPERIMENT)") --study "$(STUDY)"
+
+notebooks: setup ## refresh the outputs of the notebooks kept in git from a run of the demonstration
+	@$(RUN) -m mgk.committed
+
+check-notebooks: setup ## fail when the notebooks in git are not what a run of the demonstration makes
+	@$(RUN) -m mgk.committed --check
+
+demo-data: setup ## write the simulated raw data of the demonstration anew
+	@$(RUN) -m mgk.simulate raw_data
+
+bench: setup     ## speed as ratios against named alternatives
+	@$(RUN) benchmarks/main_job.py
+
+lab:             ## JupyterLab, in an environment of its own
+	@sh workflow/setup.sh lab && .venv-lab/bin/jupyter lab notebooks
+
+lock: setup      ## refresh requirements.txt and requirements-lab.txt from pyproject.toml
+	@sh workflow/lock.sh

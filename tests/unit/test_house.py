@@ -1,0 +1,148 @@
+"""The house in order: floors, locks, one rule and one notebook for each analysis, notebooks fit to be compared."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from mgk.analyses import ANALYSES
+from mgk.notebooks import default_parameters
+from mgk.tables.yaml_file import load_yaml
+
+HOUSE = Path(__file__).parents[2]
+PACKAGE = HOUSE / "workflow" / "mgk"
+NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
+
+FLOORS = (
+    {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
+    {"solutions", "recordings", "plates"},
+    {"magnesium", "atpase", "currents", "block", "meta"},
+    {"figures"},
+    {"digest", "notebooks", "jobs", "report", "provenance", "checks", "committed", "run", "simulate"},
+)
+
+
+def floor_of(name: str) -> int:
+    return next(i for i, floor in enumerate(FLOORS) if name in floor)
+
+
+def modules():
+    return [p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py"]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_floor_imports_a_higher_one(path):
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "absolute imports only"
+            names = [node.module] + ([f"mgk.{a.name}" for a in node.names] if node.module == "mgk" else [])
+        for name in names:
+            assert name.split(".")[0] != "snakemake", "the package does not know Snakemake"
+            parts = name.split(".")
+            if parts[0] == "mgk" and len(parts) > 1:
+                assert floor_of(parts[1]) <= floor_of(own), f"{own} imports {name}"
+
+
+def test_locks_hold_hashes_and_no_address():
+    for lock in ("requirements.txt", "requirements-lab.txt"):
+        text = (HOUSE / lock).read_text(encoding="utf-8")
+        assert "://" not in text
+        pins = re.findall(r"^([a-z0-9.-]+)==\S+", text, re.MULTILINE)
+        assert len(pins) > 100
+        for block in re.split(r"\n(?=[a-z0-9])", text.strip()):
+            assert "--hash=sha256:" in block, block[:60]
+
+
+def test_the_run_environment_leaves_jupyterlab_out():
+    run = (HOUSE / "requirements.txt").read_text(encoding="utf-8")
+    lab = (HOUSE / "requirements-lab.txt").read_text(encoding="utf-8")
+    assert not re.search(r"^jupyterlab==|^jupyter-server==", run, re.MULTILINE)
+    assert re.search(r"^jupyterlab==", lab, re.MULTILINE)
+    pins = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", run, re.MULTILINE))
+    lab_pins = dict(re.findall(r"^([a-z0-9.-]+)==(\S+)", lab, re.MULTILINE))
+    assert {n: v for n, v in lab_pins.items() if n in pins} == pins
+
+
+def test_environment_yml_is_conda_s_shell_around_the_same_lock():
+    data, _ = load_yaml(HOUSE / "environment.yml")
+    assert data["dependencies"] == ["python=3.12", "pip", {"pip": ["-r requirements.txt"]}]
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    assert len((HOUSE / "Snakefile").read_text(encoding="utf-8").splitlines()) <= 60
+
+
+def test_each_analysis_has_its_rule_and_its_notebook_and_the_reverse():
+    rules = "\n".join(p.read_text(encoding="utf-8") for p in (HOUSE / "workflow" / "rules").glob("*.smk"))
+    for analysis in ANALYSES.values():
+        assert re.search(rf"^rule {analysis.name}:\n    \"\"\".+\"\"\"\n    message:", rules, re.MULTILINE), (
+            analysis.name
+        )
+    stems = {a.notebook for a in ANALYSES.values()} | {"90_report"}
+    assert {p.stem for p in NOTEBOOKS} == stems
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+class TestNotebook:
+    def test_parameters_are_literals(self, path):
+        defaults = default_parameters(path)
+        assert defaults["study"] == ".."
+        assert str(defaults["output"]).startswith("../results/by_hand/")
+
+    def test_it_is_for_reading(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        code = [c for c in cells if c.cell_type == "code"]
+        text = [c for c in cells if c.cell_type == "markdown"]
+        assert len(code) <= 15
+        assert len(text) >= len(code) / 2
+        assert cells[0].cell_type == "markdown"
+        assert cells[0].source.startswith("# ")
+        for cell in code:
+            lines = cell.source.rstrip().splitlines()
+            assert lines, "an empty code cell"
+            assert not lines[-1].rstrip().endswith(";"), "nbval fails falsely on a line that ends in ;"
+            assert len(lines) <= 30, "helpers live in the package"
+
+    def test_every_code_cell_was_executed_so_that_nbval_compares_it(self, path):
+        code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+        assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
+
+    def test_every_plotting_cell_has_its_picture(self, path):
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and "style.save(" in cell.source:
+                kinds = {k for o in cell.outputs for k in o.get("data", {})}
+                assert "image/png" in kinds, cell.source
+
+    def test_it_is_normalised_and_holds_no_place_of_a_machine(self, path):
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
+        assert "papermill" not in text
+        assert [c["id"] for c in document["cells"]] == [f"c{i}" for i in range(len(document["cells"]))]
+        assert not any("injected-parameters" in c["metadata"].get("tags", []) for c in document["cells"])
+        without_pictures = re.sub(r'"image/png": "[^"]*"|base64,[A-Za-z0-9+/=\\n]*', "", text)
+        assert not re.search(r"/(home|root|work|tmp|Users|private)/", without_pictures)
+        assert not re.search(r"0x[0-9a-f]{8,}", without_pictures), "an address of an object"
+        for cell in document["cells"]:
+            for output in cell.get("outputs", []):
+                assert output["output_type"] != "error"
+                assert output.get("name") != "stderr", "a notebook ends without warnings"
+
+
+def test_a_number_of_json_schemas_and_every_column_described():
+    for path in (HOUSE / "workflow" / "schemas").glob("*.schema.yaml"):
+        schema, _ = load_yaml(path)
+        assert schema["description"]
+        if path.name.split(".")[0] in ("config", "solutions"):
+            continue
+        for column, rule in schema["properties"].items():
+            assert rule.get("description"), f"{path.name}: {column}"
+            suffix = re.search(r"_(mv|pa|mm|um|ms|s|c|pf|mohm|nmol|ug|ul|min)$", column)
+            if suffix and rule["type"] == "number":
+                assert "unit" in rule, f"{path.name}: {column} has no unit"

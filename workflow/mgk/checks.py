@@ -1,0 +1,275 @@
+"""The check of a whole study before anything runs: all problems, in one list.
+
+The form of each file is checked where it is read (`mgk.study`); here it is held against the others and against the
+raw files: ids that must exist, units that cannot agree, headers and sizes that lie, checksums. What can be read but is
+bad is no problem: it becomes a verdict of the analysis.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from mgk.analyses import ANALYSES
+from mgk.provenance import read_checksums, sha256
+from mgk.study import Study
+from mgk.tables.problems import InputError, Problem
+from mgk.tables.schema import ID_RULE, check_id, nearest
+
+RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
+MANIFEST = "raw_data/manifest.sha256"
+# A recipe and a table may round differently, not more.
+SAME_CONCENTRATION = 0.01
+
+
+def check_study(study: Study) -> list[Problem]:
+    """Return all problems of a study; an empty list means that it can run."""
+    _, problems = Study.read(study.root)
+    if not any(p.file == "config.yaml" and not p.row for p in problems):
+        problems += _check_solutions(study)
+        problems += _check_recordings(study)
+        problems += _check_plates(study)
+        problems += _check_clinical(study)
+        problems += _check_nothing_asked(study, problems)
+    return list(dict.fromkeys(problems + _check_manifest(study)))
+
+
+def study_files(study: Study) -> list[str]:
+    """Return every file that a study reads, relative to its folder."""
+    files = ["config.yaml"]
+    files += [f for f in ("raw_data/truth.yaml", SOLUTIONS, MANIFEST) if (study.root / f).exists()]
+    for table, columns in {"recordings": ("file",), "plates": ("file", "layout")}.items():
+        if study.experiments(table):
+            files.append(f"raw_data/{table}.csv")
+            rows = study.table(table)
+            rows = rows[rows["experiment"].isin(list(study.experiments(table)))]
+            files += [f"raw_data/{name}" for column in columns for name in rows[column] if name]
+    files += [f"raw_data/{a['table']}" for a in study.experiments("clinical").values()]
+    return sorted(dict.fromkeys(files))
+
+
+def not_analysed(study: Study) -> list[tuple[str, str, int]]:
+    """Return (table, experiment, rows) for rows whose experiment the config does not name."""
+    found = []
+    for table in ("recordings", "plates"):
+        if study.experiments(table):
+            counts = study.table(table)["experiment"].value_counts()
+            found += [(table, e, int(n)) for e, n in counts.items() if e not in study.experiments(table)]
+    return sorted(found)
+
+
+def _check_nothing_asked(study: Study, problems: list[Problem]) -> list[Problem]:
+    if study.config and not study.analyses() and not problems:
+        return [
+            Problem("config.yaml", None, "", "", "asks for nothing: it has no recordings, plates or clinical section")
+        ]
+    return []
+
+
+def _check_solutions(study: Study) -> list[Problem]:
+    from mgk.solutions import check_recipe
+
+    recipes, problems = study.read_solutions()
+    if problems:
+        return problems
+    for name, recipe in recipes.items():
+        for place, allowed in check_recipe(recipe, study.constants):
+            problems.append(Problem(SOLUTIONS, None, f"{name}.{place}", "", allowed))
+    return problems
+
+
+def _check_recordings(study: Study) -> list[Problem]:
+    experiments = study.experiments("recordings")
+    if not experiments:
+        return []
+    table, problems = study.read_table(RECORDINGS, "recordings")
+    problems = list(problems)
+    problems += _check_experiments(table, experiments, RECORDINGS, "recordings")
+    named = table[table["experiment"].isin(list(experiments))]
+    problems += _check_files(study, named, "file", RECORDINGS, _recording_problems)
+    problems += _check_recipes_of(study, named)
+    problems += _check_blockers(study, named)
+    problems += _check_cells(table)
+    ids = set(table["recording_id"])
+    for i, row in _filled(table, "leak_recording_id"):
+        if row["leak_recording_id"] not in ids:
+            problems.append(
+                Problem(RECORDINGS, i, "leak_recording_id", row["leak_recording_id"], "a recording_id of this table")
+            )
+    return problems
+
+
+def _check_experiments(table: pd.DataFrame, experiments: dict, file: str, section: str) -> list[Problem]:
+    there = [e for e in dict.fromkeys(table["experiment"]) if e]
+    return [
+        Problem("config.yaml", None, f"{section}.experiments.{e}", "", f"has no rows in {file}{nearest(e, there)}")
+        for e in experiments
+        if e not in there and len(table)
+    ]
+
+
+def _check_files(study: Study, table: pd.DataFrame, column: str, file: str, look) -> list[Problem]:
+    problems, seen = [], {}
+    for i, row in _filled(table, column):
+        name = row[column]
+        if name not in seen:
+            seen[name] = _file_problems(study.raw_data, name, look)
+        problems += [Problem(file, i, column, name, allowed) for allowed in seen[name]]
+    return problems
+
+
+def _file_problems(raw_data: Path, name: str, look) -> list[str]:
+    path = raw_data / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(raw_data.resolve()):
+        return ["must be a path inside raw_data"]
+    if not path.is_file():
+        there = [str(p.relative_to(raw_data)) for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        return [f"there is no such file in raw_data{nearest(name, there)}"]
+    if path.stat().st_size == 0:
+        return ["this file is empty"]
+    return look(path)
+
+
+def _recording_problems(path: Path) -> list[str]:
+    from mgk.recordings import check_header
+
+    return check_header(path)
+
+
+def _plate_problems(path: Path) -> list[str]:
+    from mgk.plates import check_plate_file
+
+    return check_plate_file(path)
+
+
+def _check_recipes_of(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """Solutions must exist; a stated total of the ligand must be that of the recipe on its side."""
+    from mgk.solutions import internal_external
+
+    recipes, found = study.read_solutions()
+    if found:
+        return []
+    problems = []
+    for column in ("pipette_solution", "bath_solution", "zero_solution"):
+        for i, row in _filled(table, column):
+            if row[column] not in recipes:
+                allowed = f"a solution of {SOLUTIONS}{nearest(row[column], recipes)}"
+                problems.append(Problem(RECORDINGS, i, column, row[column], allowed))
+    for i, row in _filled(table, "ligand"):
+        solution = internal_external(row).get(row["ligand_side"], "")
+        total = recipes.get(solution, {}).get("totals_mm", {}).get(row["ligand"])
+        stated = row["ligand_total_mm"]
+        if total is not None and pd.notna(stated) and abs(stated - total) > SAME_CONCENTRATION * max(stated, total):
+            allowed = f"{solution} of {SOLUTIONS} holds {total:g} mM {row['ligand']}; the column is in mM"
+            problems.append(Problem(RECORDINGS, i, "ligand_total_mm", f"{stated:g}", allowed))
+    return problems
+
+
+def _check_blockers(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """What a block analysis cannot guess: the ligand, its total and side, the configuration, the temperature."""
+    needed = ("ligand", "ligand_total_mm", "ligand_side", "configuration", "temperature_c")
+    asking = [e for a, e in study.analyses() if a == "magnesium_block"]
+    problems = []
+    for i, row in table[table["experiment"].isin(asking)].iterrows():
+        for column in needed:
+            if row[column] == "" or pd.isna(row[column]):
+                allowed = f"must not be empty for the analysis magnesium_block of {row['experiment']}"
+                problems.append(Problem(RECORDINGS, i + 2, column, "", allowed))
+    return problems
+
+
+def _check_cells(table: pd.DataFrame) -> list[Problem]:
+    """A cell belongs to one animal."""
+    problems, first = [], {}
+    for i, row in _filled(table, "cell_id"):
+        animal, line = first.setdefault(row["cell_id"], (row["animal_id"], i))
+        if animal != row["animal_id"]:
+            allowed = f"cell {row['cell_id']} belongs to animal {animal} in row {line}"
+            problems.append(Problem(RECORDINGS, i, "animal_id", row["animal_id"], allowed))
+    return problems
+
+
+def _check_plates(study: Study) -> list[Problem]:
+    experiments = study.experiments("plates")
+    if not experiments:
+        return []
+    table, problems = study.read_table(PLATES, "plates")
+    problems = list(problems)
+    problems += _check_experiments(table, experiments, PLATES, "plates")
+    named = table[table["experiment"].isin(list(experiments))]
+    problems += _check_files(study, named, "file", PLATES, _plate_problems)
+    problems += _check_files(study, named, "layout", PLATES, lambda path: [])
+    for i, row in named.iterrows():
+        if row["layout"] == "":
+            problems.append(Problem(PLATES, i + 2, "layout", "", f"must name a layout for {row['experiment']}"))
+    problems += _check_layouts(study, named)
+    recipes, _ = study.read_solutions()
+    for name, settings in experiments.items():
+        medium = settings.get("medium", "") if isinstance(settings, dict) else ""
+        if medium and medium not in recipes:
+            allowed = f"a solution of {SOLUTIONS}{nearest(medium, recipes)}"
+            problems.append(Problem("config.yaml", None, f"plates.experiments.{name}.medium", medium, allowed))
+    return problems
+
+
+def _check_layouts(study: Study, table: pd.DataFrame) -> list[Problem]:
+    problems = []
+    for name in dict.fromkeys(table["layout"]):
+        if name and not _file_problems(study.raw_data, name, lambda path: []):
+            problems += study.read_table(f"raw_data/{name}", "layout")[1]
+    return problems
+
+
+def _check_clinical(study: Study) -> list[Problem]:
+    problems = []
+    for name, settings in study.experiments("clinical").items():
+        if not isinstance(settings, dict) or not isinstance(settings.get("table"), str):
+            continue
+        place = f"clinical.analyses.{name}.table"
+        found = _file_problems(study.raw_data, settings["table"], lambda path: [])
+        if found:
+            problems += [Problem("config.yaml", None, place, settings["table"], allowed) for allowed in found]
+            continue
+        file = f"raw_data/{settings['table']}"
+        table, wrong = study.read_table(file, "clinical")
+        problems += wrong or _check_arms(table, settings.get("measure", ""), file)
+    return problems
+
+
+def _check_arms(table: pd.DataFrame, measure: str, file: str) -> list[Problem]:
+    from mgk.meta.effects import check_rows
+
+    return [Problem(file, i + 2, column, value, allowed) for i, column, value, allowed in check_rows(table, measure)]
+
+
+def _check_manifest(study: Study) -> list[Problem]:
+    """Raw files are as they were when the manifest was written."""
+    path = study.root / MANIFEST
+    if not path.exists():
+        return []
+    try:
+        checksums = read_checksums(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        return [Problem(MANIFEST, None, "", "", f"each line is 'checksum  file'; {error}")]
+    problems = []
+    for number, (name, checksum) in enumerate(checksums.items(), 1):
+        if not (study.raw_data / name).is_file():
+            problems.append(Problem(MANIFEST, number, "", name, "there is no such file in raw_data"))
+        elif sha256(study.raw_data / name) != checksum:
+            allowed = "has changed since the manifest was written; put the file back, or write the manifest anew"
+            problems.append(Problem(MANIFEST, number, "", name, allowed))
+    return problems
+
+
+def _filled(table: pd.DataFrame, column: str):
+    """Yield (row number in the file, row) where a column is not empty."""
+    for i, row in table.iterrows():
+        if row[column] != "" and pd.notna(row[column]):
+            yield i + 2, row
+
+
+def check_ids(names: list[str], file: str, column: str) -> list[Problem]:
+    """Return a problem for each name that cannot become a file name."""
+    return [Problem(file, None, column, name, f"must be {ID_RULE}") for name in names if not check_id(name)]
+
+
+__all__ = ["ANALYSES", "InputError", "check_study", "not_analysed", "study_files"]

@@ -1,0 +1,358 @@
+"""Current-voltage relations: measured currents joined with what was on both sides of the membrane, then their curves.
+
+`load_currents` makes the one table that this analysis and `mgk.block` work on. `cell_curves`, `cell_fits` and
+`group_curves` make the tables of the current-voltage notebook.
+
+Vocabulary and units: potentials in mV, inside against outside; currents in pA, outward positive (the membrane's
+convention); conductances in nS; concentrations in mM, *free* unless the name says total. *Level*: a commanded
+potential. *Reversal potential*: where the current is zero. *Slope conductance*: dI/dV at the reversal potential.
+*Chord conductance*: I / (V - reversal potential) at a stated potential.
+
+Limits: steady currents in voltage steps. The current is that measured against the amplifier's zero. The current at
+the holding potential is not subtracted: where the holding potential is not the reversal potential it is the channels'
+own current, and subtracting it would move the reversal potential to the holding potential. Corrections of potential
+and current, and the choice of windows, belong to `mgk.recordings`; free ions to `mgk.solutions`; block to `mgk.block`.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t
+
+from mgk.constants import thermal_voltage_mv
+from mgk.fitting import CurveFit, Estimate, fit_curve
+from mgk.solutions.potentials import nernst_mv
+from mgk.statistics import FIT_COLUMNS, fit_row, group_rows, summarise_cells
+from mgk.study import Study
+from mgk.tables import InputError, read_table
+
+# The solution on each side of the membrane; the cytosol of a cell whose membrane stays closed has no recipe.
+SIDES = {
+    "inside_out": {"internal": "bath_solution", "external": "pipette_solution"},
+    "outside_out": {"internal": "pipette_solution", "external": "bath_solution"},
+    "whole_cell": {"internal": "pipette_solution", "external": "bath_solution"},
+    "perforated": {"internal": None, "external": "bath_solution"},
+    "cell_attached": {"internal": None, "external": "pipette_solution"},
+    "two_electrode": {"internal": None, "external": "bath_solution"},
+}
+# Commands nearer to each other than this are one level (a recorded voltage channel is never twice the same).
+LEVEL_GAP_MV = 1.0
+# Levels on which the local polynomial at the reversal potential rests, and the fewest that allow one.
+LOCAL_LEVELS = 6
+FEWEST_LEVELS = 4
+# Nearer to the reversal potential the chord conductance is the quotient of two small numbers.
+CHORD_FROM_MV = 10.0
+
+
+def load_currents(project: Study, experiment: str) -> pd.DataFrame:
+    """Read measurements, quality, recordings and free ions of an experiment; return `steady_currents` of them."""
+    folder = project.results / "recordings" / experiment
+    recordings = project.table("recordings")
+    free_ions = read_table(project.results / "solutions" / "free_ions.csv") if project.solutions() else None
+    return steady_currents(
+        read_table(folder / "measurements.csv"),
+        read_table(folder / "quality.csv"),
+        recordings[recordings["experiment"] == experiment],
+        free_ions,
+    )
+
+
+def steady_currents(measurements, quality, recordings, free_ions=None) -> pd.DataFrame:
+    """Join each measured steady current with its cell, its solutions and its verdict of quality.
+
+    Parameters
+    ----------
+    measurements, quality : DataFrame
+        A row per sweep and a row per recording, as `measure_recordings` writes them.
+    recordings : DataFrame
+        Rows of raw_data/recordings.csv of the experiment.
+    free_ions : DataFrame, optional
+        results/solutions/free_ions.csv.
+
+    Returns
+    -------
+    DataFrame
+        A row per sweep: experiment, group (the condition), cell_id, animal_id, recording_id, sweep, ligand,
+        ligand_side, ligand_total_mm, ligand_free_mm, ligand_source, configuration, temperature_c,
+        potassium_internal_mm, potassium_external_mm, nernst_potassium_mv, level_mv, membrane_mv, current_pa, excluded,
+        reason. Excluded rows stay in the table.
+
+    Raises
+    ------
+    InputError
+        When a recording is not in the table or without quality, has no configuration or ligand side where one is
+        needed, or its recipe contradicts its stated total.
+    """
+    chambers = _chambers(recordings, free_ions)
+    verdicts = quality[["recording_id", "verdict", "reason"]]
+    points = measurements.merge(chambers, on="recording_id", how="left", validate="many_to_one")
+    points = points.merge(verdicts, on="recording_id", how="left", validate="many_to_one")
+    for column, place in (("ligand_source", "raw_data/recordings.csv"), ("verdict", "quality.csv")):
+        if points[column].isna().any():
+            unknown = ", ".join(points.loc[points[column].isna(), "recording_id"].unique()[:5])
+            raise InputError(f"{place} has no row for {unknown}, which measurements.csv names")
+    points["current_pa"] = points["steady_membrane_pa"]
+    points["level_mv"] = voltage_levels(points["command_mv"])
+    points["group"] = points["condition"].fillna("").replace("", "all")
+    unmeasured = points[["membrane_mv", "current_pa", "level_mv"]].isna().any(axis=1)
+    points["reason"] = np.select(
+        [points["exclude"] != "", points["verdict"] == "exclude", unmeasured],
+        [points["exclude"], points["reason"], "no potential or no current was measured"],
+        default="",
+    )
+    points["excluded"] = (points["exclude"] != "") | (points["verdict"] == "exclude") | unmeasured
+    order = ["group", "cell_id", "ligand_total_mm", "recording_id", "level_mv", "sweep"]
+    return points.sort_values(order, kind="stable")[list(POINT_COLUMNS)].reset_index(drop=True)
+
+
+POINT_COLUMNS = (
+    "experiment", "group", "cell_id", "animal_id", "recording_id", "sweep", "ligand", "ligand_side", "ligand_total_mm",
+    "ligand_free_mm", "ligand_source", "configuration", "temperature_c", "potassium_internal_mm",
+    "potassium_external_mm", "nernst_potassium_mv", "level_mv", "membrane_mv", "current_pa", "excluded", "reason",
+)  # fmt: skip
+
+
+def _chambers(recordings: pd.DataFrame, free_ions: pd.DataFrame | None) -> pd.DataFrame:
+    """Say for each recording what was on both sides of the membrane, and where that is known from."""
+    rows = []
+    for recording in recordings.itertuples():
+        if recording.configuration not in SIDES:
+            raise InputError(
+                f"raw_data/recordings.csv, {recording.recording_id}, configuration: {recording.configuration!r}: "
+                f"which solution is inside follows from it; allowed: {', '.join(SIDES)}"
+            )
+        potassium = {side: _in_recipe(recording, side, "K", free_ions)[0] for side in ("internal", "external")}
+        known = np.min(list(potassium.values())) > 0 and np.isfinite(recording.temperature_c)
+        reversal = (
+            nernst_mv(1, potassium["external"], potassium["internal"], recording.temperature_c) if known else np.nan
+        )
+        free, source = _ligand(recording, free_ions)
+        total = recording.ligand_total_mm if recording.ligand else 0.0
+        rows.append((
+            recording.recording_id, recording.ligand, recording.ligand_side, total, free, source,
+            recording.configuration, recording.temperature_c, potassium["internal"], potassium["external"], reversal,
+            recording.exclude,
+        ))  # fmt: skip
+    columns = (
+        "recording_id", "ligand", "ligand_side", "ligand_total_mm", "ligand_free_mm", "ligand_source", "configuration",
+        "temperature_c", "potassium_internal_mm", "potassium_external_mm", "nernst_potassium_mv", "exclude",
+    )  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _ligand(recording, free_ions) -> tuple[float, str]:
+    """Return the free concentration of a recording's ligand and where it comes from."""
+    if not recording.ligand:
+        return 0.0, "no ligand"
+    place = f"raw_data/recordings.csv, {recording.recording_id}"
+    if recording.ligand_side not in ("internal", "external"):
+        raise InputError(f"{place}, ligand_side: {recording.ligand_side!r}: allowed: internal, external")
+    free, recipe = _in_recipe(recording, recording.ligand_side, recording.ligand, free_ions)
+    total = recording.ligand_total_mm
+    if np.isnan(total):
+        raise InputError(f"{place}, ligand_total_mm: empty: the ligand {recording.ligand} needs a number, mM")
+    if recipe:
+        if free > total * (1 + 1e-9):
+            raise InputError(
+                f"{place}: {free:g} mM free {recording.ligand} in {recipe} for a stated total of {total:g} mM"
+            )
+        return free, f"solved from recipe {recipe}"
+    return total, "stated total taken as free: no recipe"
+
+
+def _in_recipe(recording, side: str, species: str, free_ions) -> tuple[float, str]:
+    """Return the free concentration of a species on a side and the name of recipe and constants; NaN, '' without."""
+    column = SIDES[recording.configuration][side]
+    solution = getattr(recording, column) if column else ""
+    if free_ions is None or not solution:
+        return np.nan, ""
+    ions = free_ions[free_ions["solution_id"] == solution]
+    if ions.empty:
+        return np.nan, ""
+    if len(ions["constants"].unique()) > 1:
+        raise InputError(
+            f"free_ions.csv solves {solution} with several sets of constants: {', '.join(ions['constants'].unique())}"
+        )
+    found = ions.loc[ions["species"] == species, "concentration_mm"]
+    return (float(found.iloc[0]) if len(found) else 0.0), f"{solution}, {ions['constants'].iloc[0]}"
+
+
+def voltage_levels(command_mv) -> np.ndarray:
+    """Return for each command the level that it belongs to: the mean of commands without a gap of 1 mV, to 0.1 mV."""
+    command = np.asarray(command_mv, float)
+    level = np.full(command.shape, np.nan)
+    order = np.argsort(command)[: int(np.isfinite(command).sum())]
+    if order.size:
+        for members in np.split(order, np.flatnonzero(np.diff(command[order]) >= LEVEL_GAP_MV) + 1):
+            level[members] = np.round(command[members].mean(), 1) + 0.0
+    return level
+
+
+def ghk_current(membrane_mv, inside_mm, outside_mm, temperature_c: float, permeability_pa_per_mm=1.0, z: int = 1):
+    """Return the Goldman-Hodgkin-Katz current of one ion, pA, outward positive.
+
+    I = P z u (c_i - c_o exp(-u)) / (1 - exp(-u)) with u = zFV/RT (Goldman 1943; Hodgkin & Katz 1949). `P` stands for
+    permeability times F, in pA per mM of either side; u = 0 is taken as the limit.
+    """
+    u = z * np.asarray(membrane_mv, float) / thermal_voltage_mv(temperature_c)
+    return permeability_pa_per_mm * z * (inside_mm * _bernoulli(-u) - outside_mm * _bernoulli(u))
+
+
+def _bernoulli(u: np.ndarray) -> np.ndarray:
+    """Return u / (exp(u) - 1), 1 at u = 0."""
+    zero = u == 0
+    return np.where(zero, 1.0, u / np.where(zero, 1.0, np.expm1(u)))
+
+
+def cell_curves(points: pd.DataFrame) -> pd.DataFrame:
+    """Average the sweeps of each recording at each level, and add the chord conductance.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the points without sweep, with n_sweeps, reversal_mv and chord_conductance_ns (empty where the
+        reversal potential is not identified, and within 10 mV of it).
+    """
+    keys = [c for c in POINT_COLUMNS if c not in ("sweep", "membrane_mv", "current_pa")]
+    curves = points.groupby(keys, sort=False, dropna=False).agg(
+        membrane_mv=("membrane_mv", "mean"), current_pa=("current_pa", "mean"), n_sweeps=("sweep", "size")
+    )
+    curves = curves.reset_index()
+    reversal = {r: e.value for r, (e, _) in _reversals(points).items() if e.verdict != "not_identified"}
+    curves["reversal_mv"] = curves["recording_id"].map(reversal).astype(float)
+    drive = curves["membrane_mv"] - curves["reversal_mv"]
+    curves["chord_conductance_ns"] = (curves["current_pa"] / drive).where(drive.abs() >= CHORD_FROM_MV)
+    return curves
+
+
+def cell_fits(points: pd.DataFrame) -> pd.DataFrame:
+    """Return reversal potential, slope and chord conductance of each recording and of each group, as fits.csv.
+
+    The group is the condition; with a ligand at more than 0 mM, the condition and the total concentration.
+    """
+    rows, animals = [], {}
+    for recording, (reversal, fit) in _reversals(points).items():
+        curve = points[(points["recording_id"] == recording) & ~points["excluded"]]
+        first = curve.iloc[0]
+        animals[first["cell_id"]] = first["animal_id"]
+        head = (first["experiment"], group_label(first), first["cell_id"])
+        rows.append(fit_row(*head, "local polynomial", "reversal_mv", "mV", reversal))
+        rows.append(fit_row(*head, "local polynomial", "slope_conductance_ns", "nS", _slope(reversal, fit)))
+        if fit is not None:
+            for level, chord in _chords(curve, fit):
+                rows.append(fit_row(*head, f"chord at {level:+g} mV", "chord_conductance_ns", "nS", chord))
+    cells = pd.DataFrame(rows, columns=list(FIT_COLUMNS))
+    return pd.concat([cells, group_rows(cells, animals)], ignore_index=True) if rows else cells
+
+
+def group_label(point) -> str:
+    """Return the label of a point's group in a table of fits: its condition, and its ligand where there is some."""
+    if not point["ligand"] or point["ligand_total_mm"] == 0:
+        return point["group"]
+    return f"{point['group']}, {point['ligand_total_mm']:g} mM {point['ligand']}"
+
+
+def reversal_potential(membrane_mv, current_pa, level_mv) -> tuple[Estimate, CurveFit | None]:
+    """Estimate where a current-voltage curve crosses zero.
+
+    A polynomial written around its own root, I = g (V - E) (1 + a (V - E) + b (V - E)^2), is fitted to the six levels
+    nearest to the change of sign, so that E and the slope conductance g are parameters with intervals of their own.
+    The polynomial is of lower degree with fewer than six levels.
+
+    Returns
+    -------
+    (Estimate, CurveFit or None)
+        E in mV; without a fit the verdict is not_identified and the reason says why.
+    """
+    membrane_mv, current_pa, level_mv = (np.asarray(a, float) for a in (membrane_mv, current_pa, level_mv))
+    levels = np.unique(level_mv)
+    potential = np.array([membrane_mv[level_mv == level].mean() for level in levels])
+    current = np.array([current_pa[level_mv == level].mean() for level in levels])
+    crossings = np.flatnonzero(np.diff(current >= 0))
+    reason = ""
+    if levels.size < FEWEST_LEVELS:
+        reason = f"{levels.size} levels; {FEWEST_LEVELS} are needed"
+    elif crossings.size == 0:
+        reason = f"the current does not change sign from {levels[0]:g} to {levels[-1]:g} mV"
+    elif crossings.size > 1:
+        reason = f"the current changes sign {crossings.size} times"
+    if reason:
+        return Estimate(*[np.nan] * 4, "not_identified", reason), None
+    i = crossings[0]
+    slope = (current[i + 1] - current[i]) / (potential[i + 1] - potential[i])
+    root = potential[i] - current[i] / slope
+    near = np.isin(level_mv, levels[np.argsort(np.abs(potential - root), kind="stable")[:LOCAL_LEVELS]])
+    terms = {f"curvature_{k}": 0.0 for k in range(2, min(3, int(np.unique(level_mv[near]).size) - 3) + 1)}
+
+    def polynomial(v, reversal_mv, slope_conductance_ns, **curvature):
+        drive = (v - reversal_mv) / 100
+        shape = 1 + drive * 0
+        for k, coefficient in enumerate(curvature.values(), 1):
+            shape = shape + coefficient * drive**k
+        return 100 * slope_conductance_ns * drive * shape
+
+    fit = fit_curve(
+        polynomial,
+        membrane_mv[near],
+        current_pa[near],
+        {"reversal_mv": root, "slope_conductance_ns": slope, **terms},
+        bounds={"reversal_mv": (potential.min(), potential.max())},
+        profile=["reversal_mv", "slope_conductance_ns"],
+    )
+    return fit.parameters["reversal_mv"], fit
+
+
+def _reversals(points: pd.DataFrame) -> dict[str, tuple[Estimate, CurveFit | None]]:
+    used = points[~points["excluded"]]
+    return {
+        recording: reversal_potential(curve["membrane_mv"], curve["current_pa"], curve["level_mv"])
+        for recording, curve in used.groupby("recording_id", sort=False)
+    }
+
+
+def _slope(reversal: Estimate, fit: CurveFit | None) -> Estimate:
+    return reversal if fit is None else fit.parameters["slope_conductance_ns"]
+
+
+def _chords(curve: pd.DataFrame, fit: CurveFit):
+    """Yield (level, chord conductance) at the lowest and the highest level, with the error of both its parts."""
+    reversal = fit.parameters["reversal_mv"]
+    if reversal.verdict == "not_identified":
+        return
+    noise = np.sqrt(fit.rss / fit.dof)
+    quantile = t.ppf(0.975, fit.dof)
+    for level in (curve["level_mv"].min(), curve["level_mv"].max()):
+        at = curve[curve["level_mv"] == level]
+        drive = at["membrane_mv"].mean() - reversal.value
+        if abs(drive) < CHORD_FROM_MV:
+            continue
+        chord = at["current_pa"].mean() / drive
+        se = float(np.hypot(noise / np.sqrt(len(at)), chord * reversal.se) / abs(drive))
+        yield level, Estimate(float(chord), se, float(chord - quantile * se), float(chord + quantile * se))
+
+
+def group_curves(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean curve of each group: cells averaged, then animals, with a t interval over animals.
+
+    Returns
+    -------
+    DataFrame
+        experiment, group, ligand, ligand_total_mm, ligand_free_mm, level_mv, membrane_mv, current_pa, se, ci_low,
+        ci_high, n_cells, n_animals, n_excluded (cells), nernst_potassium_mv, reason.
+    """
+    keys = ["experiment", "group", "ligand", "ligand_total_mm", "level_mv"]
+    rows = []
+    for key, at_level in points.groupby(keys, sort=False):
+        used = at_level[~at_level["excluded"]]
+        cells = used.groupby(["cell_id", "animal_id"], sort=False)["current_pa"].mean().reset_index()
+        mean = summarise_cells(cells["current_pa"], cells["animal_id"])
+        only_excluded = at_level["cell_id"].nunique() - used["cell_id"].nunique()
+        rows.append((
+            *key[:4], used["ligand_free_mm"].mean(), key[4], used["membrane_mv"].mean(), mean.estimate, mean.se,
+            mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals, only_excluded, used["nernst_potassium_mv"].mean(),
+            mean.reason,
+        ))  # fmt: skip
+    columns = (
+        "experiment", "group", "ligand", "ligand_total_mm", "ligand_free_mm", "level_mv", "membrane_mv", "current_pa",
+        "se", "ci_low", "ci_high", "n_cells", "n_animals", "n_excluded", "nernst_potassium_mv", "reason",
+    )  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).sort_values(["group", "ligand_total_mm", "level_mv"], ignore_index=True)

@@ -1,0 +1,363 @@
+"""Pooling: one summary of many effects, by the common-effect and the random-effects model.
+
+What it is for: `pool` combines effects by one method and one test, `mantel_haenszel` pools counts directly, and
+`pooled_table` lays out every combination as `results/clinical/<analysis>/pooled.csv`. Estimators of the variance
+between studies are in `mgk.meta.heterogeneity`.
+
+Vocabulary: *common* model: one true effect (IV inverse variance, MH Mantel-Haenszel); *random* model: true effects vary
+with variance `tau2`. *Tests* are ways to the standard error and the interval of the same estimate: z (normal), t (k - 1
+degrees of freedom), knha (Knapp and Hartung 2003: rescaled standard error, t), adhoc (the same, but never rescaled
+below the z standard error). i2 is in percent. The *prediction interval* is where the true effect of a new study is
+expected; its rule names the quantile.
+
+Limits: intercept only (no moderators); independent studies.
+"""
+
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mgk.meta import heterogeneity
+from mgk.meta.effects import SCALES, back_transform, cells, double_zero, find_measure
+from mgk.tables.problems import InputError
+
+RANDOM_METHODS = tuple(heterogeneity.ESTIMATORS)
+TESTS = ("z", "t", "knha", "adhoc")
+PI_RULES = ("t, k-2", "t, k-1", "z")
+COMMON = ("IV", "z")
+RANDOM = ("REML", "knha")
+"""The rows (method, test) that figures and sentences show; the table has them all."""
+
+NAMES = {
+    "IV": "inverse variance",
+    "MH": "Mantel-Haenszel",
+    "z": "normal interval",
+    "t": "t interval",
+    "knha": "Knapp-Hartung interval",
+    "adhoc": "modified Knapp-Hartung interval",
+}
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """One pooled estimate on the analysis scale; what does not exist is nan, and `note` says why.
+
+    `i2` and `h2` follow from tau2 (common model: from Q, for want of a tau2); `i2_q` always from Q.
+    """
+
+    model: str
+    method: str
+    test: str
+    k: int
+    estimate: float = np.nan
+    se: float = np.nan
+    ci_low: float = np.nan
+    ci_high: float = np.nan
+    pi_low: float = np.nan
+    pi_high: float = np.nan
+    pi_rule: str = ""
+    tau2: float = np.nan
+    tau2_ci_low: float = np.nan
+    tau2_ci_high: float = np.nan
+    i2: float = np.nan
+    i2_q: float = np.nan
+    h2: float = np.nan
+    q: float = np.nan
+    q_df: int = 0
+    q_p: float = np.nan
+    note: str = ""
+
+
+def pool(
+    yi: np.ndarray,
+    vi: np.ndarray,
+    method: str = "REML",
+    test: str = "knha",
+    *,
+    level: float = 0.95,
+    pi_rule: str = "t, k-2",
+) -> Pooled:
+    """Pool effects by inverse variance.
+
+    Parameters
+    ----------
+    yi, vi : ndarray, shape (k,)
+        Effects and sampling variances on the analysis scale.
+    method : str
+        "IV" for the common-effect model, or an estimator of tau2: DL, REML, ML, PM, HE, SJ, EB.
+    test : str
+        z, t, knha or adhoc.
+    level : float
+        Level of the confidence, tau2 and prediction intervals.
+    pi_rule : str
+        Quantile of the prediction interval estimate +- quantile sqrt(se^2 + tau2): "t, k-2" (Higgins, Thompson and
+        Spiegelhalter 2009), "t, k-1" or "z". The standard error is that of `test`.
+
+    Returns
+    -------
+    Pooled
+        With one study: the study itself for IV with z, and nothing but the reason for the rest.
+
+    Raises
+    ------
+    InputError
+        For an unknown method, test or rule, no study, or a variance that is not above 0.
+    """
+    yi, vi = _checked(yi, vi)
+    _check_choice("method", method, ("IV", *RANDOM_METHODS))
+    _check_choice("test", test, TESTS)
+    _check_choice("pi_rule", pi_rule, PI_RULES)
+    model = "common" if method == "IV" else "random"
+    k = len(yi)
+    if k == 1 and (method, test) != COMMON:
+        return Pooled(model, method, test, k, note="one study: nothing to estimate a spread from")
+
+    tau2 = 0.0 if model == "common" else heterogeneity.tau_squared(yi, vi, method)
+    fit = heterogeneity.weighted_fit(yi, vi, tau2)
+    estimate, wald_se = float(fit.coefficients[0]), float(np.sqrt(fit.covariance[0, 0]))
+    factor = fit.q / (k - 1) if test in ("knha", "adhoc") else 1.0
+    if test == "adhoc":
+        factor = max(1.0, factor)
+    se = wald_se * np.sqrt(factor)
+    quantile = _quantile("z" if test == "z" else "t, k-1", k, level)
+    # With PM the factor is 1 by construction, give or take rounding.
+    notes = [f"Knapp-Hartung factor {factor:.3g}: narrower than without it"] if factor < 1 - 1e-9 else []
+    pooled = Pooled(model, method, test, k, estimate, se, estimate - quantile * se, estimate + quantile * se)
+    pooled = _with_q(pooled, heterogeneity.weighted_fit(yi, vi).q, k)
+    if model == "random":
+        pooled, more = _with_between_study_variance(pooled, yi, vi, tau2, level, pi_rule)
+        notes += more
+    return replace(pooled, note="; ".join([*notes, *([pooled.note] if pooled.note else [])]))
+
+
+def mantel_haenszel(effects: pd.DataFrame, *, level: float = 0.95) -> Pooled:
+    """Pool the counts of `effects` (from `effect_sizes`: OR, RR or RD) by Mantel and Haenszel's weights.
+
+    The counts are used as they are, without 1/2 added anywhere. Variances: Robins, Breslow and Greenland 1986 (OR),
+    Greenland and Robins 1985 (RR), Sato 1989 (RD). Q is the weighted sum of squares of the studies' own effects about
+    this estimate, over the studies that are not double-zero, as in metafor's `rma.mh`; `k` counts all.
+
+    Raises
+    ------
+    InputError
+        For a measure that has no Mantel-Haenszel estimate.
+    """
+    measure = effects["measure"].iloc[0]
+    _check_choice("measure for Mantel-Haenszel", measure, tuple(_MANTEL_HAENSZEL))
+    k = len(effects)
+    estimate, variance = _MANTEL_HAENSZEL[measure](*cells(effects))
+    if not (np.isfinite(estimate) and variance > 0):
+        return Pooled("common", "MH", "z", k, note="no events, or nothing but events, in one arm over all studies")
+    half_width = stats.norm.isf((1 - level) / 2) * np.sqrt(variance)
+    pooled = Pooled("common", "MH", "z", k, estimate, np.sqrt(variance), estimate - half_width, estimate + half_width)
+    used = effects[~double_zero(effects)]
+    return _with_q(pooled, float(np.sum((used["yi"] - estimate) ** 2 / used["vi"])), len(used))
+
+
+def pooled_table(
+    effects: pd.DataFrame,
+    analysis: str,
+    *,
+    subgroup: str = "",
+    level: float = 0.95,
+    pi_rule: str = "t, k-2",
+) -> pd.DataFrame:
+    """Pool `effects` by every method with every test.
+
+    Parameters
+    ----------
+    effects : DataFrame
+        From `mgk.meta.effects.effect_sizes`.
+    analysis, subgroup : str
+        Names for the columns of that name; "" is the whole table.
+    level, pi_rule
+        As in `pool`.
+
+    Returns
+    -------
+    DataFrame
+        A row for each combination (Mantel-Haenszel for OR, RR and RD, with z only), with the fields of `Pooled` and
+        `back_transformed_*` of estimate and intervals.
+    """
+    yi, vi = effects["yi"].to_numpy(float), effects["vi"].to_numpy(float)
+    measure = effects["measure"].iloc[0]
+    rows = [
+        pool(yi, vi, method, test, level=level, pi_rule=pi_rule) for method in ("IV", *RANDOM_METHODS) for test in TESTS
+    ]
+    if measure in _MANTEL_HAENSZEL:
+        rows.insert(len(TESTS), mantel_haenszel(effects, level=level))
+    frame = pd.DataFrame([asdict(row) for row in rows])
+    frame.insert(0, "analysis", analysis)
+    frame.insert(1, "measure", measure)
+    frame.insert(2, "subgroup", subgroup)
+    shown = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
+    frame = back_transform(frame, dict(zip(shown, shown, strict=True)), effects["scale"].iloc[0])
+    return frame[[c for c in frame if c != "note"] + ["note"]]
+
+
+def pooled_row(pooled: pd.DataFrame, choice: tuple[str, str]) -> pd.Series:
+    """Return the row of one (method, test) of a pooled table; with one study a spread-less row of nan and its note."""
+    method, test = choice
+    return pooled[(pooled["method"] == method) & (pooled["test"] == test)].iloc[0]
+
+
+def with_weights(effects: pd.DataFrame, method: str = RANDOM[0]) -> pd.DataFrame:
+    """Return `effects` with each study's share in the pooled estimates, in percent.
+
+    `weight_common_percent` is that of inverse variance, `weight_random_percent` that with tau2 by `method` (nan with
+    one study, where there is no tau2).
+    """
+    yi, vi = effects["yi"].to_numpy(float), effects["vi"].to_numpy(float)
+    tau2 = heterogeneity.tau_squared(yi, vi, method) if len(yi) > 1 else np.nan
+    return effects.assign(weight_common_percent=_shares(vi), weight_random_percent=_shares(vi + tau2))
+
+
+def compare_models(
+    pooled: pd.DataFrame,
+    effects: pd.DataFrame,
+    common: tuple[str, str] = COMMON,
+    random: tuple[str, str] = RANDOM,
+) -> str:
+    """Say in neutral words whether the common and the random model agree, with both estimates.
+
+    They *disagree* when the interval of one includes no effect and that of the other does not, or when either
+    estimate lies outside the other's interval.
+    """
+    measure, scale = find_measure(effects["measure"].iloc[0]), effects["scale"].iloc[0]
+    one, other = pooled_row(pooled, common), pooled_row(pooled, random)
+    if not np.isfinite(other["estimate"]):
+        return f"Only one estimate of the {measure.label}, {_in_words(one, scale)}: {other['note']}."
+    null = measure.null
+    include = [bool(row["ci_low"] <= null <= row["ci_high"]) for row in (one, other)]
+    outside = [not a["ci_low"] <= b["estimate"] <= a["ci_high"] for a, b in ((one, other), (other, one))]
+    null_shown = f"{SCALES[scale](null):g}"
+    both = (
+        f"{measure.label}, common effect ({NAMES.get(common[0], common[0])}): {_in_words(one, scale)}; "
+        f"random effects ({random[0]}, {NAMES[random[1]]}): {_in_words(other, scale)}."
+    )
+    both = both[0].upper() + both[1:]
+    if include[0] == include[1] and not any(outside):
+        where = "include" if include[0] else "exclude"
+        return (
+            f"{both} The two models agree: each estimate lies within the other's interval, and both intervals "
+            f"{where} {null_shown}."
+        )
+    reasons = []
+    if include[0] != include[1]:
+        first, second = ("common", "random") if include[0] else ("random", "common")
+        reasons.append(f"the {first}-effect interval includes {null_shown} and the {second}-effects interval does not")
+    if any(outside):
+        reasons.append("an estimate lies outside the other model's interval")
+    return (
+        f"{both} The two models disagree: {' and '.join(reasons)}. The common-effect estimate follows the largest "
+        "studies, the random-effects estimate gives the smaller ones more weight; a difference between large and small "
+        "studies moves them apart, and neither estimate alone describes this table."
+    )
+
+
+def show_value(value: float, scale: str) -> str:
+    """Return a back-transformed value as text: two decimals for a ratio, three for others, more where it is small."""
+    decimals = 2 if scale == "log" else 3
+    if value != 0 and abs(value) < 10.0**-decimals:
+        return f"{value:.1g}"
+    return f"{value:.{decimals}f}"
+
+
+def _in_words(row: pd.Series, scale: str) -> str:
+    value, low, high = (
+        show_value(row[f"back_transformed_{name}"], scale) for name in ("estimate", "ci_low", "ci_high")
+    )
+    return f"{value} ({low} to {high})"
+
+
+def _checked(yi, vi) -> tuple[np.ndarray, np.ndarray]:
+    yi, vi = np.asarray(yi, float), np.asarray(vi, float)
+    if yi.ndim != 1 or yi.shape != vi.shape or len(yi) == 0:
+        raise InputError(f"effects and variances must be two lists of one length, not {yi.shape} and {vi.shape}")
+    if not (np.all(np.isfinite(yi)) and np.all(np.isfinite(vi)) and np.all(vi > 0)):
+        raise InputError("every effect must be a finite number and every variance above 0")
+    return yi, vi
+
+
+def _check_choice(what: str, chosen: str, allowed: tuple[str, ...]) -> None:
+    if chosen not in allowed:
+        raise InputError(f"{what} {chosen!r}: allowed are {', '.join(allowed)}")
+
+
+def _quantile(rule: str, k: int, level: float) -> float:
+    if rule == "z":
+        return float(stats.norm.isf((1 - level) / 2))
+    return float(stats.t.isf((1 - level) / 2, k - int(rule[-1])))
+
+
+def _with_q(pooled: Pooled, q: float, k_used: int) -> Pooled:
+    """Add Q with its test, and I2 and H2 as they follow from Q; with one study there is nothing to add."""
+    if k_used < 2:
+        return replace(pooled, note="no heterogeneity statistics: fewer than two studies with information")
+    df = k_used - 1
+    i2_q = 100 * max(0.0, 1 - df / q) if q > 0 else 0.0
+    return replace(pooled, i2=i2_q, i2_q=i2_q, h2=q / df, q=q, q_df=df, q_p=float(stats.chi2.sf(q, df)))
+
+
+def _with_between_study_variance(pooled, yi, vi, tau2, level, pi_rule) -> tuple[Pooled, list[str]]:
+    """Replace I2 and H2 by those from tau2, and add tau2 with its interval and the prediction interval."""
+    notes = ["tau2 at its bound 0"] if tau2 == 0 else []
+    low, high = heterogeneity.q_profile(yi, vi, level)
+    if tau2 < low or tau2 > high:
+        notes.append("tau2 lies outside its own Q-profile interval")
+    if np.isnan(low):
+        notes.append("Q-profile interval of tau2 is empty: the studies differ less than their errors explain")
+    typical = heterogeneity.typical_variance(vi)
+    pooled = replace(
+        pooled,
+        tau2=tau2,
+        tau2_ci_low=low,
+        tau2_ci_high=high,
+        i2=100 * tau2 / (tau2 + typical),
+        h2=1 + tau2 / typical,
+    )
+    if pooled.k < 3:
+        return pooled, [*notes, "no prediction interval below three studies"]
+    half_width = _quantile(pi_rule, pooled.k, level) * np.sqrt(pooled.se**2 + tau2)
+    return replace(
+        pooled, pi_low=pooled.estimate - half_width, pi_high=pooled.estimate + half_width, pi_rule=pi_rule
+    ), notes
+
+
+def _shares(variance: np.ndarray) -> np.ndarray:
+    return 100 / variance / np.sum(1 / variance)
+
+
+def _log_odds_ratio(a, b, c, d):
+    n = a + b + c + d
+    r, s, p, q = a * d / n, b * c / n, (a + d) / n, (b + c) / n
+    R, S = np.sum(r), np.sum(s)
+    if R == 0 or S == 0:
+        return np.nan, np.nan
+    variance = np.sum(p * r) / (2 * R**2) + np.sum(p * s + q * r) / (2 * R * S) + np.sum(q * s) / (2 * S**2)
+    return float(np.log(R / S)), float(variance)
+
+
+def _log_risk_ratio(a, b, c, d):
+    n1, n2 = a + b, c + d
+    n = n1 + n2
+    R, S = np.sum(a * n2 / n), np.sum(c * n1 / n)
+    if R == 0 or S == 0:
+        return np.nan, np.nan
+    variance = np.sum(n1 * n2 * (a + c) / n**2 - a * c / n) / (R * S)
+    return float(np.log(R / S)), float(variance)
+
+
+def _risk_difference(a, b, c, d):
+    n1, n2 = a + b, c + d
+    n = n1 + n2
+    weight = np.sum(n1 * n2 / n)
+    estimate = np.sum((a * n2 - c * n1) / n) / weight
+    p = np.sum((n1**2 * c - n2**2 * a + n1 * n2 * (n2 - n1) / 2) / n**2)
+    q = np.sum((a * d + c * b) / (2 * n))
+    return float(estimate), float((estimate * p + q) / weight**2)
+
+
+_MANTEL_HAENSZEL = {"OR": _log_odds_ratio, "RR": _log_risk_ratio, "RD": _risk_difference}

@@ -1,0 +1,279 @@
+"""The one way to run a notebook: for the rules, for `make notebook` and for the tests.
+
+A notebook is executed beside its log, where Snakemake does not look, checked, normalised and moved to its place in one
+step. When it fails, the executed copy stays beside the log, and one line says what failed, where to look and how to run
+it again.
+
+    python -m mgk.notebooks 30 --experiment romk_block [--study path]
+"""
+
+import argparse
+import ast
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+
+from mgk import environment
+from mgk.analyses import ANALYSES
+from mgk.tables.problems import InputError
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+KERNEL_TRIES = 3
+KERNEL_START_S = 60
+# Kernels talk through sockets in a private folder: parallel kernels cannot race for ports.
+KERNEL_SETTINGS = {"KernelManager": {"transport": "ipc"}}
+
+
+class NotebookError(Exception):
+    """A notebook that did not run to its end, in one line."""
+
+
+def run_notebook(
+    notebook: Path, executed: Path, parameters: dict[str, str], *, folder: Path, log: Path, outputs: Iterable[Path] = ()
+) -> Path:
+    """Execute a notebook and put the normalised result at `executed`; return that path.
+
+    Parameters
+    ----------
+    notebook : the notebook; its cell tagged `parameters` holds literal defaults.
+    executed : where the executed notebook appears, whole, when everything went well.
+    parameters : a value for each parameter of the notebook, no more and no fewer.
+    folder : the kernel's working folder.
+    log : text log; the copy that is being executed is beside it, with the suffix .ipynb.
+    outputs : files that the notebook must have written.
+
+    Raises
+    ------
+    NotebookError
+        In one line: the parameter, cell or output that failed, and the executed copy to open.
+    """
+    outputs = [Path(o) for o in outputs]
+    copy = log.with_suffix(".ipynb")
+    for path in (executed, log):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    check_parameters(notebook, parameters)
+    for path in (executed, copy, *outputs):
+        path.unlink(missing_ok=True)
+    _execute(notebook, copy, parameters, folder, log)
+    missing = [o.name for o in outputs if not o.is_file() or o.stat().st_size == 0]
+    if missing:
+        raise NotebookError(f"ran to its end without writing {', '.join(missing)}; open {_shown(copy, folder)}")
+    document = nbformat.read(copy, as_version=4)
+    nbformat.write(normalise(document), copy)
+    copy.replace(executed)
+    return executed
+
+
+def run_analysis(name: str, experiment: str, study: Path, log: Path | None = None) -> Path:
+    """Run the notebook of an analysis of `mgk.analyses` into the study's tracked results; return the executed one."""
+    analysis = ANALYSES[name]
+    log = log or study / "results" / "logs" / name / f"{experiment}.log"
+    parameters = {"study": "..", "experiment": experiment, "output": f"../results/{analysis.stage}/{experiment}"}
+    return run_notebook(
+        NOTEBOOKS / f"{analysis.notebook}.ipynb",
+        study / analysis.executed(experiment),
+        parameters,
+        folder=study / "results",
+        log=log,
+        outputs=[study / o for o in analysis.outputs(experiment)],
+    )
+
+
+def default_parameters(notebook: Path) -> dict[str, object]:
+    """Return the names and literal defaults of the cell tagged `parameters`.
+
+    Raises
+    ------
+    NotebookError
+        When there is not exactly one such cell, or it holds anything but `name = literal`.
+    """
+    document = nbformat.read(notebook, as_version=4)
+    tagged = [c for c in document.cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        raise NotebookError(f"{notebook.name}: {len(tagged)} cells are tagged 'parameters'; one is needed")
+    found = {}
+    for line in ast.parse(tagged[0].source).body:
+        target = line.targets[0] if isinstance(line, ast.Assign) and len(line.targets) == 1 else None
+        try:
+            found[target.id] = ast.literal_eval(line.value)
+        except (AttributeError, ValueError):
+            raise NotebookError(
+                f"{notebook.name}: the parameters cell may hold only `name = literal`, not {ast.unparse(line)!r}"
+            ) from None
+    return found
+
+
+def check_parameters(notebook: Path, parameters: dict) -> None:
+    """Refuse parameters that the notebook does not have, and a call that leaves one out.
+
+    Raises
+    ------
+    NotebookError
+    """
+    known = default_parameters(notebook)
+    unknown, missing = set(parameters) - set(known), set(known) - set(parameters)
+    if unknown or missing:
+        wrong = [f"unknown parameter {n!r}" for n in sorted(unknown)] + [
+            f"missing parameter {n!r}" for n in sorted(missing)
+        ]
+        raise NotebookError(f"{notebook.name}: {', '.join(wrong)}; it has {', '.join(known)}")
+
+
+def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Path) -> None:
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
+
+    with log.open("w", encoding="utf-8") as text, tempfile.TemporaryDirectory(prefix="mgk-") as private:
+        saved = dict(os.environ)
+        environment.apply()
+        os.environ.update(IPYTHONDIR=f"{private}/ipython", JUPYTER_RUNTIME_DIR=f"{private}/runtime")
+        try:
+            for attempt in range(1, KERNEL_TRIES + 1):
+                try:
+                    papermill.execute_notebook(
+                        notebook,
+                        copy,
+                        parameters,
+                        cwd=folder,
+                        kernel_name="python3",
+                        progress_bar=False,
+                        start_timeout=KERNEL_START_S,
+                        stdout_file=text,
+                        stderr_file=text,
+                        config=Config(KERNEL_SETTINGS),
+                    )
+                    return
+                except papermill.PapermillExecutionError as error:
+                    cell = f"cell {error.exec_count}" if error.exec_count else "a cell"
+                    first = str(error.evalue).strip().splitlines()
+                    problem = f"{cell}: {error.ename}: {first[0] if first else ''}"
+                    print(f"{problem}\n{error}", file=text)
+                    raise NotebookError(f"{problem}; open {_shown(copy, folder)}") from None
+                except (DeadKernelError, CellTimeoutError) as error:
+                    problem = f"cell {_last_started(copy)}: the kernel died ({str(error).splitlines()[0]})"
+                    print(problem, file=text)
+                    raise NotebookError(f"{problem}; memory ceiling or a kill? open {_shown(copy, folder)}") from None
+                except (RuntimeError, OSError) as error:
+                    print(f"the kernel did not start (try {attempt} of {KERNEL_TRIES}): {error}", file=text)
+                    if attempt == KERNEL_TRIES or _last_started(copy):
+                        raise NotebookError(f"the kernel did not start ({error}); see {_shown(log, folder)}") from None
+        finally:
+            os.environ.clear()
+            os.environ.update(saved)
+
+
+def _last_started(copy: Path) -> int:
+    """Return the number (from 1) of the last code cell that was started; 0 when none was."""
+    if not copy.exists():
+        return 0
+    cells = [c for c in nbformat.read(copy, as_version=4).cells if c.cell_type == "code"]
+    started = [i for i, c in enumerate(cells, 1) if c.metadata.get("papermill", {}).get("start_time")]
+    return max(started, default=0)
+
+
+def _shown(path: Path, folder: Path) -> str:
+    """Return a path as the analyst types it, from the study's folder."""
+    return os.path.relpath(path, folder.parent)
+
+
+def normalise(document: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Drop what differs between two equal runs: times, ids, versions, how a stream was cut into pieces."""
+    document.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+        }
+    )
+    for number, cell in enumerate(document.cells):
+        cell.id = f"c{number}"
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            cell.outputs = _join_streams(cell.outputs)
+    document.nbformat, document.nbformat_minor = 4, 5
+    return document
+
+
+def _join_streams(outputs: list) -> list:
+    joined: list = []
+    for output in outputs:
+        same = joined and output.output_type == "stream" == joined[-1].output_type and output.name == joined[-1].name
+        if same:
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def for_git(document: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return an executed notebook as it is kept in git: without the injected parameters, counted anew."""
+    document.cells = [c for c in document.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    code = [c for c in document.cells if c.cell_type == "code"]
+    for count, cell in enumerate(code, 1):
+        cell.execution_count = count
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = count
+    return normalise(document)
+
+
+def limit_memory(mb: int) -> None:
+    """Set the memory ceiling of this process and of those that it starts.
+
+    RLIMIT_DATA counts what is really allocated; RLIMIT_AS would break memory maps of large files.
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (mb * 2**20, mb * 2**20))
+
+
+def find_notebook(word: str) -> str:
+    """Return the analysis whose notebook `word` names: by number (30), stem, or the analysis itself.
+
+    Raises
+    ------
+    InputError
+        When it names none, or more than one.
+    """
+    fits = [
+        a.name for a in ANALYSES.values() if a.name == word or a.notebook == word or a.notebook.startswith(f"{word}_")
+    ]
+    if len(fits) != 1:
+        allowed = ", ".join(f"{a.notebook} ({a.name})" for a in ANALYSES.values())
+        raise InputError(f"no notebook {word!r}; there are {allowed}")
+    return fits[0]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one notebook by hand, on results that are there, into results/by_hand."""
+    parser = argparse.ArgumentParser(prog="python -m mgk.notebooks", description=main.__doc__)
+    parser.add_argument("notebook", help="number, file name or analysis, such as 30")
+    parser.add_argument("--experiment", help="experiment of config.yaml (default: the notebook's own)")
+    parser.add_argument("--study", type=Path, default=Path(), help="folder of the study (default: here)")
+    given = parser.parse_args(arguments)
+    try:
+        analysis = ANALYSES[find_notebook(given.notebook)]
+        source = NOTEBOOKS / f"{analysis.notebook}.ipynb"
+        experiment = given.experiment or default_parameters(source)["experiment"]
+        place = given.study / "results" / "by_hand" / analysis.stage / experiment
+        parameters = {"study": "..", "experiment": experiment, "output": f"../{place.relative_to(given.study)}"}
+        executed = run_notebook(
+            source,
+            place / f"{analysis.notebook}.ipynb",
+            parameters,
+            folder=(given.study / "results").resolve(),
+            log=place.resolve() / "notebook.log",
+        )
+    except (NotebookError, InputError) as error:
+        print(f"{given.notebook}: {error}", file=sys.stderr)
+        return 1
+    print(executed)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What a run read and made, and under what it ran.
+
+`manifest.json` holds checksums of inputs and outputs, nothing that differs between two equal runs; it is written last.
+`run.json` holds times, versions and platform; it is one of the few files exempt from byte identity.
+"""
+
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+
+HOUSE = Path(__file__).parents[2]
+# Neither made by the rules nor compared: logs, what was run by hand, and the provenance itself.
+EXEMPT = ("logs", "by_hand", "provenance", "verification", "README.md")
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """Return file -> SHA-256 of a checksum file as `sha256sum` writes it.
+
+    Raises
+    ------
+    ValueError
+        With the line that is not `checksum  file`.
+    """
+    found = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        checksum, _, name = line.partition("  ")
+        if len(checksum) != 64 or not name:
+            raise ValueError(f"line {number}: {line[:40]!r}")
+        found[name] = checksum
+    return found
+
+
+def result_files(study: Path) -> list[Path]:
+    """Return the files under results/ that a run makes, sorted."""
+    results = study / "results"
+    top = [p for p in results.iterdir() if p.name not in EXEMPT]
+    return sorted(f for p in top for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file())
+
+
+def write_manifest(study: Path, inputs: list[str], path: Path) -> None:
+    """Write the checksums of all inputs (paths relative to the study) and all results."""
+    made = {str(f.relative_to(study)): sha256(f) for f in result_files(study)}
+    manifest = {"inputs": {name: sha256(study / name) for name in inputs}, "outputs": made}
+    path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_run(study: Path, path: Path) -> None:
+    """Write when and under what the run took place: Python, platform, packages, lock, state of the code."""
+    run = {
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "lock_sha256": sha256(HOUSE / "requirements.txt"),
+        "code": {"commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain", "--", "workflow"))},
+        "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
+    }
+    path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+
+
+def _git(*arguments: str) -> str:
+    try:
+        found = subprocess.run(["git", *arguments], cwd=HOUSE, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return found.stdout.strip()

@@ -1,0 +1,453 @@
+"""The headers of Axon binary files (ABF1 and ABF2): what is in the file, and the stimulus protocol.
+
+Reads headers only, never the signal; `mgk.recordings.axon` reads that. Everything a header claims is checked against
+the size of the file before it is used. Layouts: ABF2 is a table of sections (byte 76, 16 bytes each: block of 512
+bytes, bytes, entries); ABF1 has fixed places, and an epoch table only in its long form (6144 bytes, from version 1.6
+on; the holding level stands at byte 1394 in both). Meaning of the fields: the ABF headers of Axon Instruments' public
+file support pack, checked against the recordings in the tests.
+"""
+
+import math
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgk.recordings.protocol import Epoch, Output, Protocol, UserList
+from mgk.recordings.recording import Channel
+from mgk.tables.problems import InputError, Problem
+
+BLOCK = 512
+KINDS = {1: "step", 2: "ramp", 3: "pulse", 4: "triangle", 5: "cosine", 7: "biphasic"}
+# Operation modes: 1 event-driven with variable length, 2 with fixed length, 3 gap-free, 5 episodic; 4 is unsupported.
+EPISODIC, GAP_FREE, VARIABLE_LENGTH = 5, 3, 1
+MODES = (1, 2, 3, 5)
+# From this version on the epoch table may have 50 epochs, and the codes of the user list's parameter shift.
+FIFTY_EPOCHS_VERSION = (2, 9)
+SECTIONS = (
+    "protocol", "adc", "dac", "epoch", "adc_per_dac", "epoch_per_dac", "user_list", "stats_region", "math", "strings",
+    "data", "tag", "scope", "delta", "voice_tag", "synch", "annotation", "stats",
+)  # fmt: skip
+# Smallest entries that hold all the fields that are read, here or by neo.
+ENTRY_BYTES = {
+    "protocol": 208, "adc": 82, "dac": 132, "epoch_per_dac": 30, "epoch": 32, "user_list": 12, "tag": 64, "synch": 8,
+}  # fmt: skip
+MOST_CHANNELS, MOST_EPOCHS = 16, 50
+LONG_ABF1_HEADER = 6144
+ABF1_WAVEFORM_OUTPUTS, ABF1_EPOCHS = 2, 10
+ENCODING = "cp1252"
+
+
+@dataclass(frozen=True)
+class AxonHeader:
+    """What a header says; `sweep_samples` are per channel, `code_limits` None when the file holds floats."""
+
+    version: tuple[int, ...]
+    rate_hz: float
+    channels: tuple[Channel, ...]
+    sweep_samples: tuple[int, ...]
+    code_limits: tuple[int, int] | None
+    protocol: Protocol
+    comment: str
+    notes: tuple[str, ...]
+
+
+def read_header(path: Path | str) -> AxonHeader:
+    """Read and check the header of an ABF file.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be opened, is no ABF file, or its header contradicts itself or the size of the file.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _parse(data)
+    except _HeaderError as error:
+        reason = str(error)
+    except FileNotFoundError:
+        reason = "this file is missing"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except ValueError:
+        reason = "is empty"
+    except struct.error:
+        reason = "ends within its header: truncated, or its section table is damaged"
+    raise InputError(Problem(path.name, None, "", "", reason))
+
+
+class _HeaderError(Exception):
+    """A header that cannot be right; becomes an InputError that names the file."""
+
+
+def _parse(data) -> AxonHeader:
+    magic = bytes(data[:4])
+    if magic == b"ABF2":
+        return _parse_abf2(data)
+    if magic == b"ABF ":
+        return _parse_abf1(data)
+    raise _HeaderError(f"is not an ABF file: it starts with {magic!r}, not with b'ABF2' or b'ABF '")
+
+
+def _one(data, code: str, offset: int):
+    return struct.unpack_from(f"<{code}", data, offset)[0]
+
+
+def _many(data, code: str, offset: int) -> tuple:
+    return struct.unpack_from(f"<{code}", data, offset)
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0")[0].decode(ENCODING, errors="replace").strip()
+
+
+def _unit(text: str) -> str:
+    return text.replace(" ", "").replace("µ", "u")
+
+
+# --- what both forms have in common -----------------------------------------------------------------------------
+
+
+def _check_basics(mode: int, data_format: int, channels: int, interval_us: float) -> None:
+    if mode not in MODES:
+        raise _HeaderError(f"operation mode {mode} is not supported (1, 2, 3 and 5 are)")
+    if data_format not in (0, 1):
+        raise _HeaderError(f"data format {data_format} is unknown (0: 16-bit integers, 1: floats)")
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise _HeaderError(f"has {channels} A/D channels; 1 to {MOST_CHANNELS} are possible")
+    if not (math.isfinite(interval_us) and interval_us > 0):
+        raise _HeaderError(f"has a sampling interval of {interval_us:g} us")
+
+
+def _check_data(start: int, samples: int, data_format: int, size: int) -> None:
+    if samples < 1:
+        raise _HeaderError("has no samples")
+    end = start + samples * (2 if data_format == 0 else 4)
+    if start < BLOCK or end > size:
+        raise _HeaderError(
+            f"its data should end at byte {end}; the file has {size}: truncated, or the header is damaged"
+        )
+
+
+def _check_scales(scales: dict[str, tuple[float, ...]]) -> None:
+    for name, values in scales.items():
+        if not all(math.isfinite(v) and v != 0 for v in values):
+            raise _HeaderError(f"has an impossible scale of the signal ({name} {values})")
+
+
+def _split_sweeps(lengths: list[int], samples: int, sweeps: int, mode: int, channels: int) -> tuple[int, ...]:
+    """Return samples per channel of each sweep; `lengths` as in the synch array, in samples of all channels."""
+    if not lengths:
+        count = 1 if mode == GAP_FREE else sweeps
+        if count < 1:
+            raise _HeaderError("has no sweeps")
+        if count > samples or samples % count:
+            raise _HeaderError(
+                f"{samples} samples cannot be {count} sweeps of one length, and no synch array says more"
+            )
+        lengths = [samples // count] * count
+    if min(lengths) < channels or sum(lengths) != samples:
+        raise _HeaderError(f"its {len(lengths)} sweeps add up to {sum(lengths)} samples, its data are {samples}")
+    if any(n % channels for n in lengths):
+        raise _HeaderError(f"a sweep's length is no multiple of the {channels} channels")
+    return tuple(n // channels for n in lengths)
+
+
+def _protocol_refusal(sweeps: tuple[int, ...], whole: int, mode: int, run: int, first: int, alternating: int) -> str:
+    """Return why the protocol of an episodic file cannot be applied sweep by sweep, or ''."""
+    if mode != EPISODIC:
+        return ""
+    if alternating:
+        return "the D/A outputs alternate from sweep to sweep"
+    if first not in (0, 1):
+        return f"the run starts at its sweep {first}"
+    if len(sweeps) > run:
+        return f"the file has {len(sweeps)} sweeps, a run of the protocol {run}"
+    if any(n != whole for n in sweeps[:-1]) or sweeps[-1] > whole:
+        return f"the sweeps do not have the protocol's {whole} samples"
+    return ""
+
+
+def _output_refusal(plays: int, source: int, conditioned: int, levels: list[float]) -> str:
+    if not all(math.isfinite(v) and abs(v) < 1e6 for v in levels):
+        return "its levels are not numbers of a stimulus"
+    if plays and source == 2:
+        return "its waveform comes from a stimulus file"
+    if plays and conditioned:
+        return "it plays a conditioning train before each sweep"
+    return ""
+
+
+def _user_list(parameter: int, values: str, repeats: bool, version: tuple[int, ...]) -> tuple[UserList | None, str]:
+    """Return the user list and why it cannot be applied; a list of digital or timing parameters changes no level."""
+    if parameter in (0, 1, 2, 3, 4, 5, 6, 7, 9, 10) or (11 <= parameter <= 20 and version < FIFTY_EPOCHS_VERSION):
+        return None, ""
+    if version >= FIFTY_EPOCHS_VERSION or not 21 <= parameter <= 60:
+        return None, f"its user list varies a parameter whose code ({parameter}) is not known"
+    try:
+        numbers = tuple(float(v) for v in values.replace(",", " ").split())
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(map(math.isfinite, numbers)):
+        return None, f"its user list {values!r} is not a list of numbers"
+    name = ("level", "samples", "period", "width")[(parameter - 21) // 10]
+    return UserList((parameter - 21) % 10, name, numbers, repeats), ""
+
+
+# --- ABF2 -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Section:
+    start: int
+    entry_bytes: int
+    entries: int
+
+    def offsets(self) -> range:
+        step = max(self.entry_bytes, 1)
+        return range(self.start, self.start + self.entries * step, step)
+
+
+def _sections(data) -> dict[str, _Section]:
+    found = {}
+    for i, name in enumerate(SECTIONS):
+        block, size, entries = _many(data, "IIq", 76 + 16 * i)
+        section = found[name] = _Section(block * BLOCK, size, entries if block else 0)
+        if name not in ENTRY_BYTES or entries == 0:
+            continue
+        if block == 0 or entries < 0 or size < ENTRY_BYTES[name] or section.start + entries * size > len(data):
+            raise _HeaderError(
+                f"its {name} section ({entries} entries of {size} bytes from byte {section.start}) "
+                f"does not fit the file of {len(data)} bytes: truncated, or the header is damaged"
+            )
+    for name in ("protocol", "adc", "strings", "data"):
+        if found[name].entries < 1:
+            raise _HeaderError(f"has no {name} section")
+    return found
+
+
+def _strings(data, section: _Section) -> list[str]:
+    """Return the strings, counted from 1 (0 is none): after a head of 44 bytes, each ended by a zero byte."""
+    raw = bytes(data[section.start : section.start + section.entry_bytes])
+    if len(raw) != section.entry_bytes or raw[:4] != b"SSCH":
+        raise _HeaderError("its strings section is damaged or truncated")
+    return ["", *(_text(s) for s in raw[44:].split(b"\0")[: section.entries])]
+
+
+def _parse_abf2(data) -> AxonHeader:
+    version = tuple(bytes(data[4:8])[::-1])
+    if len(version) < 4 or version[0] != 2:
+        raise _HeaderError(f"says ABF2 but is of version {'.'.join(map(str, version))}")
+    sections = _sections(data)
+    strings = _strings(data, sections["strings"])
+    base = sections["protocol"].start
+    mode, interval_us = _one(data, "h", base), _one(data, "f", base + 2)
+    data_format, channels = _one(data, "H", 30), sections["adc"].entries
+    _check_basics(mode, data_format, channels, interval_us)
+    stored = sections["data"]
+    if stored.entry_bytes != (2, 4)[data_format]:
+        raise _HeaderError(f"has samples of {stored.entry_bytes} bytes in data format {data_format}")
+    _check_data(stored.start, stored.entries, data_format, len(data))
+    resolution = _one(data, "i", base + 118)
+    if data_format == 0:
+        _check_scales({"range and resolution": (_one(data, "f", base + 110), float(resolution))})
+        for offset in sections["adc"].offsets():
+            scales = [_one(data, "f", offset + place) for place in (28, 40, 48)]
+            if _one(data, "h", offset + 2):
+                scales.append(_one(data, "f", offset + 6))
+            _check_scales({"gain": tuple(scales)})
+    unit_us = _one(data, "f", base + 14)
+    lengths = [_one(data, "i", o + 4) for o in sections["synch"].offsets()]
+    if mode == VARIABLE_LENGTH and unit_us > 0:
+        lengths = [round(n / unit_us) for n in lengths]
+    sweeps = _split_sweeps(lengths, stored.entries, _one(data, "I", 12), mode, channels)
+    outputs = _abf2_outputs(data, sections, strings, version)
+    whole = _one(data, "i", base + 22) // channels
+    refusal = _protocol_refusal(
+        sweeps, whole, mode, _one(data, "i", base + 30), _one(data, "h", base + 46), _one(data, "h", base + 182)
+    )
+    active = _one(data, "h", base + 142)
+    return AxonHeader(
+        version=version,
+        rate_hz=1e6 / interval_us,
+        channels=tuple(
+            Channel(
+                _string(strings, _one(data, "i", o + 74)), _string(strings, _one(data, "i", o + 78)).replace(" ", "")
+            )
+            for o in sections["adc"].offsets()
+        ),
+        sweep_samples=sweeps,
+        code_limits=None if data_format else _code_limits(resolution),
+        protocol=Protocol(whole, outputs, mode == EPISODIC, active if 0 <= active < len(outputs) else 0, refusal),
+        comment=_string(strings, _one(data, "i", base + 132)),
+        notes=_leak_note(_one(data, "h", o + 92) for o in sections["dac"].offsets()),
+    )
+
+
+def _string(strings: list[str], index: int) -> str:
+    if not 0 <= index < len(strings):
+        raise _HeaderError(f"names its string {index} of {len(strings) - 1}")
+    return strings[index]
+
+
+def _code_limits(resolution: int) -> tuple[int, int]:
+    top = min(abs(resolution), 32768)
+    return -top, top - 1
+
+
+def _leak_note(subtractions) -> tuple[str, ...]:
+    return ("P/N leak subtraction was on: the current may be subtracted already",) if any(subtractions) else ()
+
+
+def _abf2_outputs(data, sections, strings, version) -> tuple[Output, ...]:
+    epochs: dict[int, list[Epoch]] = {}
+    for offset in sections["epoch_per_dac"].offsets():
+        number, output, kind, level, step, samples, samples_step, period, width = _many(data, "hhhffiiii", offset)
+        if not 0 <= number < MOST_EPOCHS:
+            raise _HeaderError(f"has an epoch number {number}")
+        if kind:
+            epochs.setdefault(output, []).append(
+                Epoch(number, KINDS.get(kind, str(kind)), level, samples, step, samples_step, period, width)
+            )
+    # An entry in this section is a list in use: its own flag is written as 0 by some programs.
+    lists = {_one(data, "h", o): o for o in sections["user_list"].offsets()}
+    active = _one(data, "h", sections["protocol"].start + 142)
+    outputs = []
+    for offset in sections["dac"].offsets():
+        number, holding = _one(data, "h", offset), _one(data, "f", offset + 12)
+        enabled, source, persists = _many(data, "hhh", offset + 40)
+        plays = bool(enabled and source)
+        own = sorted(epochs.get(number, []), key=lambda e: e.number)
+        chosen, refusal = None, ""
+        if plays and number in lists:
+            parameter, repeats, index = _many(data, "hhi", lists[number] + 4)
+            chosen, refusal = _user_list(parameter, _string(strings, index), bool(repeats), version[:2])
+            if chosen and number != active:
+                refusal = "it has a user list but is not the active output"
+        levels = [holding, *(v for e in own for v in (e.level, e.level_step))]
+        outputs.append(
+            Output(
+                name=_string(strings, _one(data, "i", offset + 24)),
+                unit=_unit(_string(strings, _one(data, "i", offset + 28))),
+                holding=holding,
+                epochs=tuple(own),
+                persists=bool(persists),
+                user_list=chosen,
+                plays=plays,
+                refusal=_output_refusal(plays, source, _one(data, "h", offset + 60), levels) or refusal,
+            )
+        )
+    return tuple(outputs)
+
+
+# --- ABF1 -------------------------------------------------------------------------------------------------------
+
+
+def _parse_abf1(data) -> AxonHeader:
+    number = _one(data, "f", 4)
+    if not 1 <= number < 2:
+        raise _HeaderError(f"says ABF1 but is of version {number:g}")
+    version = tuple(int(d) for d in f"{number:.3f}".replace(".", ""))
+    mode, data_format, channels = _one(data, "h", 8), _one(data, "h", 100), _one(data, "h", 120)
+    interval_us = _one(data, "f", 122) * channels
+    _check_basics(mode, data_format, channels, interval_us)
+    samples, start = _one(data, "i", 10), _one(data, "i", 40) * BLOCK
+    _check_data(start + _one(data, "h", 14) * (2, 4)[data_format], samples, data_format, len(data))
+    resolution = _one(data, "i", 252)
+    order = _many(data, "16h", 410)[:channels]
+    if len(set(order)) != len(order):
+        order = tuple(range(channels))
+    if not all(0 <= c < MOST_CHANNELS for c in order):
+        raise _HeaderError(f"has an impossible sampling order {order}")
+    if data_format == 0:
+        _check_scales({"range and resolution": (_one(data, "f", 244), float(resolution))})
+        _check_scales({"gain": tuple(_one(data, "f", p + 4 * c) for p in (730, 922, 1050) for c in order)})
+    synch, count = _one(data, "i", 92) * BLOCK, _one(data, "i", 96)
+    if count and (count < 0 or synch < BLOCK or synch + 8 * count > len(data)):
+        raise _HeaderError(f"its synch array ({count} entries from byte {synch}) does not fit the file")
+    lengths = [_one(data, "i", synch + 8 * i + 4) for i in range(count)]
+    unit_us = _one(data, "f", 130)
+    if mode == VARIABLE_LENGTH and unit_us > 0:
+        lengths = [round(n / unit_us) for n in lengths]
+    sweeps = _split_sweeps(lengths, samples, _one(data, "i", 16), mode, channels)
+    whole = _one(data, "i", 138) // channels
+    # Some programs leave rubbish where the long form's fields would be.
+    long_form = start >= LONG_ABF1_HEADER and _one(data, "h", 36) == 1
+    alternating = _one(data, "h", 5876) if long_form else 0
+    refusal = _protocol_refusal(sweeps, whole, mode, _one(data, "i", 146), _one(data, "h", 162), alternating)
+    if mode == EPISODIC and not long_form:
+        refusal = "its header is of the short form, which has no full epoch table"
+    active = _one(data, "h", 1440)
+    outputs = _abf1_outputs(data, long_form)
+    return AxonHeader(
+        version=version,
+        rate_hz=1e6 / interval_us,
+        channels=tuple(
+            Channel(
+                _text(bytes(data[442 + 10 * c : 452 + 10 * c])),
+                _unit(_text(bytes(data[602 + 8 * c : 610 + 8 * c]))),
+            )
+            for c in order
+        ),
+        sweep_samples=sweeps,
+        code_limits=None if data_format else _code_limits(resolution),
+        protocol=Protocol(whole, outputs, mode == EPISODIC, active if 0 <= active < len(outputs) else 0, refusal),
+        comment=_text(bytes(data[5154:5282] if long_form else data[310:366])),
+        notes=_leak_note(_many(data, "2h", 4456)) if long_form else (),
+    )
+
+
+def _abf1_outputs(data, long_form: bool) -> tuple[Output, ...]:
+    outputs = []
+    for number in range(4):
+        holding = _one(data, "f", 1394 + 4 * number)
+        played = _abf1_waveform(data, number) if long_form and number < ABF1_WAVEFORM_OUTPUTS else {"plays": False}
+        refusal = played.pop("refusal", "") or _output_refusal(0, 0, 0, [holding])
+        outputs.append(
+            Output(
+                name=_text(bytes(data[1306 + 10 * number : 1316 + 10 * number])),
+                unit=_unit(_text(bytes(data[1346 + 8 * number : 1354 + 8 * number]))),
+                holding=holding,
+                refusal=refusal,
+                **played,
+            )
+        )
+    return tuple(outputs)
+
+
+def _abf1_waveform(data, number: int) -> dict:
+    def of_output(code: str, place: int):
+        return _one(data, code, place + struct.calcsize(f"<{code}") * number)
+
+    def of_epoch(code: str, place: int, epoch: int):
+        return _one(data, code, place + struct.calcsize(f"<{code}") * (ABF1_EPOCHS * number + epoch))
+
+    epochs = tuple(
+        Epoch(
+            number=i,
+            kind=KINDS.get(of_epoch("h", 2308, i), "unknown"),
+            level=of_epoch("f", 2348, i),
+            samples=of_epoch("i", 2508, i),
+            level_step=of_epoch("f", 2428, i),
+            samples_step=of_epoch("i", 2588, i),
+            period=of_epoch("i", 2136, i),
+            width=of_epoch("i", 2216, i),
+        )
+        for i in range(ABF1_EPOCHS)
+        if of_epoch("h", 2308, i)
+    )
+    source = of_output("h", 2300)
+    plays = bool(of_output("h", 2296) and source)
+    chosen, refusal = None, ""
+    if plays and of_output("h", 3360):
+        values = _text(bytes(data[3376 + 256 * number : 3376 + 256 * (number + 1)]))
+        chosen, refusal = _user_list(of_output("h", 3368), values, bool(of_output("h", 4400)), (1, 8))
+    levels = [v for e in epochs for v in (e.level, e.level_step)]
+    return {
+        "epochs": epochs,
+        "persists": bool(of_output("h", 2304)),
+        "user_list": chosen,
+        "plays": plays,
+        "refusal": _output_refusal(plays, source, of_output("h", 3260), levels) or refusal,
+    }

@@ -1,0 +1,216 @@
+"""The command that a stimulus protocol asks for: epochs and holding levels turned into samples.
+
+Works on plain data; reading the protocol out of a file's header is the business of the format's module. Where a
+protocol cannot be turned into samples with certainty, it carries the reason (`refusal`) and asking for its command is
+an InputError: a wrong command is worse than none.
+
+Vocabulary: an *output* is a D/A channel; an *epoch* is one column of its waveform table (A is number 0); *level before*
+is the level of the epoch before, or the level before the first epoch; a *user list* replaces one parameter of one epoch
+from sweep to sweep. Levels are in the output's unit, durations in samples per channel, sweeps count from 0.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mgk.tables.problems import InputError
+
+# An episodic sweep starts at its holding level, for this share of its samples, before epoch A (pCLAMP's file format).
+PRE_HOLD_DIVISOR = 64
+MILLIVOLT_PER = {"mV": 1.0, "V": 1e3, "uV": 1e-3}
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One column of the waveform table; the `_step`s add up from sweep to sweep, `period` and `width` are of trains."""
+
+    number: int
+    kind: str
+    level: float
+    samples: int
+    level_step: float = 0.0
+    samples_step: int = 0
+    period: int = 0
+    width: int = 0
+
+    @property
+    def letter(self) -> str:
+        """The epoch's name in the waveform table."""
+        return chr(ord("A") + self.number)
+
+
+@dataclass(frozen=True)
+class UserList:
+    """Values that replace `parameter` (level, samples, period or width) of one epoch, one a sweep."""
+
+    epoch: int
+    parameter: str
+    values: tuple[float, ...]
+    repeats: bool
+
+    def value(self, sweep: int) -> float:
+        """Return the value for a sweep: when the list is used up it starts again, or its last value stays."""
+        return self.values[sweep % len(self.values) if self.repeats else min(sweep, len(self.values) - 1)]
+
+
+@dataclass(frozen=True)
+class Output:
+    """A D/A channel: what it holds and which epochs it plays; `persists`: the last level stays between sweeps."""
+
+    name: str
+    unit: str
+    holding: float
+    epochs: tuple[Epoch, ...] = ()
+    persists: bool = False
+    user_list: UserList | None = None
+    plays: bool = True
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The stimulus of a recording: length of a whole sweep, outputs, whether epochs are played, the active output."""
+
+    sweep_samples: int
+    outputs: tuple[Output, ...]
+    episodic: bool
+    active: int = 0
+    refusal: str = ""
+
+
+def waveform(protocol: Protocol, output: Output, sweep: int, samples: int) -> np.ndarray:
+    """Return the command of one sweep, in the output's unit.
+
+    A ramp runs from the level before at its first sample to its own level at its last one. (The vendor's library puts
+    the ramp one increment later; a recorded D/A signal lay half an increment from either.)
+
+    Parameters
+    ----------
+    samples: how many samples the sweep has; an aborted sweep is shorter than the protocol's.
+
+    Returns
+    -------
+    array of shape (samples,); read-only when the level does not change.
+
+    Raises
+    ------
+    InputError
+        When the command cannot be decoded, with the reason.
+    """
+    _refuse(protocol, output)
+    if not (protocol.episodic and output.plays):
+        return np.broadcast_to(output.holding, samples)
+    total = protocol.sweep_samples
+    if samples > total:
+        raise InputError(f"sweep {sweep} has {samples} samples, the protocol only {total}: its command is not known")
+    before = _level_at_start(output, sweep)
+    values, position = np.full(samples, before), 0
+    for start, epoch in _timed_epochs(protocol, output, sweep):
+        position = start + epoch.samples
+        if position > total:
+            raise InputError(f"the epochs of sweep {sweep} last longer than the sweep: its command is not known")
+        values[start:position] = _shape(epoch, before, len(values[start:position]))
+        before = epoch.level
+    if position:
+        values[position:] = before if output.persists else output.holding
+    return values
+
+
+def epoch_start(protocol: Protocol, output: Output, letter: str, sweep: int) -> int:
+    """Return the sample at which an epoch starts in a sweep.
+
+    Raises
+    ------
+    InputError
+        When the protocol has no such epoch in this sweep, or cannot be decoded.
+    """
+    _refuse(protocol, output)
+    if protocol.episodic and output.plays:
+        for start, epoch in _timed_epochs(protocol, output, sweep):
+            if epoch.letter == letter:
+                return start
+    raise InputError(f"output {output.name!r} plays no epoch {letter} in sweep {sweep}")
+
+
+def voltage_output(protocol: Protocol) -> Output:
+    """Return the output that commands a voltage: the one that plays epochs, else the one the header calls active.
+
+    Raises
+    ------
+    InputError
+        When there is none, or more than one.
+    """
+    volts = [o for o in protocol.outputs if o.unit in MILLIVOLT_PER]
+    candidates = [o for o in volts if o.plays] if protocol.episodic else []
+    if not candidates:
+        candidates = [o for o in volts if o is protocol.outputs[protocol.active]]
+    if len(candidates) != 1:
+        names = ", ".join(repr(o.name) for o in candidates) or "none"
+        raise InputError(f"one D/A output must command the voltage; the header has {names}")
+    return candidates[0]
+
+
+def _refuse(protocol: Protocol, output: Output) -> None:
+    reason = protocol.refusal or output.refusal
+    if reason:
+        raise InputError(f"the command cannot be decoded: {reason}")
+
+
+def _pre_hold(protocol: Protocol) -> int:
+    return max(protocol.sweep_samples // PRE_HOLD_DIVISOR, 1)
+
+
+def _in_sweep(output: Output, epoch: Epoch, sweep: int) -> Epoch:
+    """Return the epoch as it is played in a sweep."""
+    played = replace(
+        epoch,
+        level=epoch.level + epoch.level_step * sweep,
+        samples=epoch.samples + epoch.samples_step * sweep,
+    )
+    chosen = output.user_list
+    if chosen is None or chosen.epoch != epoch.number:
+        return played
+    value = chosen.value(sweep)
+    return replace(played, **{chosen.parameter: value if chosen.parameter == "level" else int(value)})
+
+
+def _timed_epochs(protocol: Protocol, output: Output, sweep: int):
+    position = _pre_hold(protocol)
+    for epoch in output.epochs:
+        played = _in_sweep(output, epoch, sweep)
+        if played.samples > 0:
+            yield position, played
+            position += played.samples
+
+
+def _level_at_start(output: Output, sweep: int) -> float:
+    if not output.persists or sweep == 0 or not output.epochs:
+        return output.holding
+    return _in_sweep(output, output.epochs[-1], sweep - 1).level
+
+
+def _shape(epoch: Epoch, before: float, samples: int) -> np.ndarray:
+    """Return the first samples of an epoch (the definitions of the trains are those of pCLAMP's file library)."""
+    sample = np.arange(samples)
+    height = epoch.level - before
+    if epoch.kind == "step":
+        return np.full(samples, epoch.level)
+    if epoch.kind == "ramp":
+        return before + height * (sample / max(epoch.samples - 1, 1))
+    if epoch.period < 1 or not 0 <= epoch.width <= epoch.period:
+        raise InputError(f"epoch {epoch.letter}: a train of width {epoch.width} and period {epoch.period} samples")
+    phase = sample % epoch.period
+    part = epoch.samples % epoch.period
+    whole = sample < epoch.samples - part
+    if epoch.kind == "pulse":
+        return before + height * ((phase < epoch.width) & (whole | (part >= epoch.width)))
+    if epoch.kind == "biphasic":
+        relative = np.where(phase < epoch.width // 2, 1, np.where(phase < epoch.width, -1, 0))
+        return before + height * np.where(whole | (part >= epoch.width), relative, 0)
+    if epoch.kind == "triangle":
+        rise = phase / max(epoch.width, 1)
+        fall = (epoch.period - phase) / max(epoch.period - epoch.width, 1)
+        return before + height * np.where(whole, np.where(phase < epoch.width, rise, fall), 0)
+    if epoch.kind == "cosine":
+        return before + height * np.where(whole, 0.5 - 0.5 * np.cos(2 * np.pi * phase / epoch.period), 0)
+    raise InputError(f"the command cannot be decoded: epoch {epoch.letter} is of an unknown kind ({epoch.kind})")

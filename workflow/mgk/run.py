@@ -1,0 +1,144 @@
+"""`make report`: run a study, show how far it is, end with where the report is or what went wrong.
+
+Snakemake does the work; its own words go to results/logs/snakemake.log, and this shows what a person wants to know.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mgk import environment
+from mgk.checks import check_study, not_analysed
+from mgk.study import Study
+
+HOUSE = Path(__file__).parents[2]
+STEPS = re.compile(r"(\d+) of (\d+) steps")
+MESSAGE = re.compile(r"^Job \d+: (.*)")
+LOCKED = "cannot be locked"
+INVALID = "The study cannot be run as it is:"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a study to its report, or only check it."""
+    parser = argparse.ArgumentParser(prog="python -m mgk.run", description=main.__doc__)
+    parser.add_argument("study", type=Path, help="a folder with config.yaml and raw_data/")
+    parser.add_argument("--check", action="store_true", help="check the study without running it")
+    given, extra = parser.parse_known_args(arguments)
+    study = given.study
+    if not (study / "config.yaml").is_file():
+        print(f"{study}: there is no config.yaml; a study is a folder with config.yaml and raw_data/", file=sys.stderr)
+        return 1
+    return check(study) if given.check else run(study, extra)
+
+
+def check(study: Path) -> int:
+    """Print all problems of a study, or that there are none."""
+    problems = check_study(Study.read(study)[0])
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    if problems:
+        print(f"{len(problems)} problems; nothing was run", file=sys.stderr)
+        return 1
+    print("the study is in order")
+    for line in _not_analysed(Study.open(study)):
+        print(line)
+    return 0
+
+
+def run(study: Path, extra: list[str]) -> int:
+    """Run Snakemake on a study, with progress; return its exit code."""
+    started = time.monotonic()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOUSE / "Snakefile"), "--directory", str(study)]
+    process = subprocess.Popen(
+        [*command, "--nocolor", *extra],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=environment.fixed_environment(),
+    )
+    try:
+        lines, failures = _follow(process.stdout)
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.wait()
+        print("interrupted; `make report` again goes on from here", file=sys.stderr)
+        return 130
+    _keep_log(study, lines)
+    if code == 0:
+        for line in _not_analysed(Study.open(study)):
+            print(line)
+        print(f"report: {study / 'results/report/report.html'}  ({time.monotonic() - started:.0f} s)")
+        return 0
+    _explain(study, lines, failures)
+    return 1
+
+
+def _follow(stream) -> tuple[list[str], list[str]]:
+    """Show the steps as they come; return all lines, and those of the jobs that failed."""
+    lines, failures, now = [], [], ""
+    show = sys.stderr.isatty()
+    for raw in stream:
+        line = raw.rstrip("\n")
+        lines.append(line)
+        if line.startswith("FAILED "):
+            failures.append(line)
+            print(("\r\033[K" if show else "") + line, file=sys.stderr)
+        elif found := MESSAGE.match(line):
+            now = found[1]
+            if not show:
+                print(f"  {now}", file=sys.stderr)
+        elif (found := STEPS.search(line)) and show:
+            print(f"\r\033[K  {found[1]} of {found[2]}  {now}", end="", file=sys.stderr, flush=True)
+    if show:
+        print("\r\033[K", end="", file=sys.stderr)
+    return lines, failures
+
+
+def _keep_log(study: Path, lines: list[str]) -> None:
+    """Keep Snakemake's own words where there are results to explain."""
+    if (study / "results").is_dir() and not any(INVALID in line for line in lines):
+        logs = study / "results" / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / "snakemake.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
+    """Say in the analyst's words why a run did not end well."""
+    text = "\n".join(lines)
+    again = "make report" if study == Path() else f'make report STUDY="{study}"'
+    if INVALID in text:
+        after = lines[next(i for i, line in enumerate(lines) if INVALID in line) :]
+        listed = [line for line in after[1:] if line.startswith("  ")]
+        print("\n".join([INVALID, *listed, f"{len(listed)} problems; nothing was run"]), file=sys.stderr)
+    elif LOCKED in text:
+        print(
+            f"The study {study} is locked: another run is going on there, or one was killed.\n"
+            "If one is going on, wait for it. If one was killed, first see that nothing of it still runs\n"
+            "(ps -ef | grep -E 'snakemake|ipykernel'; an orphaned kernel goes on writing), then unlock and go on:\n"
+            f'  .venv/bin/snakemake --directory "{study}" --unlock\n  {again}',
+            file=sys.stderr,
+        )
+    elif failures:
+        report = study / "results/report/report.html"
+        print(
+            f"Jobs that failed: {len(failures)}; the others are done. The missing chapters are named in {report}\n"
+            f"After the mend: {again}",
+            file=sys.stderr,
+        )
+    else:
+        print("\n".join(lines[-40:]), file=sys.stderr)
+
+
+def _not_analysed(study: Study) -> list[str]:
+    return [
+        f"not analysed: {n} rows of raw_data/{t}.csv, experiment {e} (config.yaml does not name it)"
+        for t, e, n in not_analysed(study)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,187 @@
+"""A study: a folder with config.yaml and raw_data/. What it holds, read once and strictly.
+
+This module reads and checks the form of a study's own files (configuration, recipes, tables). Whether they agree with
+each other and with the raw files is the business of `mgk.checks`.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from mgk.analyses import ANALYSES
+from mgk.tables.problems import InputError, Problem
+from mgk.tables.schema import check_mapping, load_schema, read_input_table
+from mgk.tables.yaml_file import load_yaml
+
+# What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
+OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study whose configuration is in order; its tables are read and checked when they are asked for."""
+
+    root: Path
+    config: dict
+    _cache: dict = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(cls, root: Path | str, overrides: dict | None = None) -> "Study":
+        """Read a study's configuration.
+
+        Parameters
+        ----------
+        root: the folder with config.yaml and raw_data/.
+        overrides: values merged on top of config.yaml (default: those of the running Snakemake).
+
+        Raises
+        ------
+        InputError
+            With all problems of config.yaml.
+        """
+        study, problems = cls.read(root, overrides)
+        if problems:
+            raise InputError(problems)
+        return study
+
+    @classmethod
+    def read(cls, root: Path | str, overrides: dict | None = None) -> tuple["Study", list[Problem]]:
+        """Read a study as far as it goes, with the problems of its configuration."""
+        root = Path(root)
+        if overrides is None:
+            overrides = json.loads(os.environ.get(OVERRIDES_VARIABLE, "{}"))
+        try:
+            config, lines = load_yaml(root / "config.yaml", "config.yaml")
+        except InputError as error:
+            return cls(root, {}), error.problems
+        config = merge(config, overrides)
+        return cls(root, config), check_mapping(config, load_schema("config"), "config.yaml", lines)
+
+    @property
+    def raw_data(self) -> Path:
+        """The folder of the raw data."""
+        return self.root / "raw_data"
+
+    @property
+    def results(self) -> Path:
+        """The folder of everything made."""
+        return self.root / "results"
+
+    @property
+    def data_kind(self) -> str:
+        """`simulated`, `measured` or `mixed`, as the config says."""
+        return self.config["study"]["data"]
+
+    @property
+    def title(self) -> str:
+        """The title of the study."""
+        return self.config["study"]["title"]
+
+    @property
+    def constants(self) -> str:
+        """The set of stability constants of the study."""
+        return self.config.get("solutions", {}).get("constants", "webmaxc")
+
+    def experiments(self, section: str) -> dict[str, dict]:
+        """Return the experiments of a section (recordings, plates, clinical), by id."""
+        part = self.config.get(section)
+        if not isinstance(part, dict):
+            return {}
+        found = part.get("analyses" if section == "clinical" else "experiments", {})
+        return found if isinstance(found, dict) else {}
+
+    def experiment(self, section: str, name: str) -> dict:
+        """Return the settings of one experiment.
+
+        Raises
+        ------
+        InputError
+            When the config does not name it.
+        """
+        known = self.experiments(section)
+        if name not in known:
+            allowed = f"an experiment of config.yaml: {', '.join(known)}"
+            raise InputError(Problem("config.yaml", None, f"{section}.experiments", name, allowed))
+        return known[name]
+
+    def data_of(self, section: str, name: str) -> str:
+        """Whether an experiment's data are simulated, measured or mixed (the study's word where it does not say)."""
+        return self.experiment(section, name).get("data", self.data_kind)
+
+    def analyses(self) -> list[tuple[str, str]]:
+        """Return (analysis, experiment) for everything that the config asks for, in reading order."""
+        found = []
+        for section in ("recordings", "plates", "clinical"):
+            for name, settings in self.experiments(section).items():
+                asked = settings.get("analysis", "clinical_summary") if isinstance(settings, dict) else []
+                found += [(a, name) for a in ([asked] if isinstance(asked, str) else asked) if a in ANALYSES]
+        order = list(ANALYSES)
+        return sorted(found, key=lambda pair: order.index(pair[0]))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return an input table, `recordings` or `plates`, checked.
+
+        Raises
+        ------
+        InputError
+            With all problems of the table.
+        """
+        return self._checked(f"raw_data/{name}.csv", name)
+
+    def layout(self, file: str) -> pd.DataFrame:
+        """Return a plate layout, `file` relative to raw_data, checked."""
+        return self._checked(f"raw_data/{file}", "layout")
+
+    def clinical_table(self, analysis: str) -> pd.DataFrame:
+        """Return the table of a clinical analysis, checked."""
+        return self._checked(f"raw_data/{self.experiment('clinical', analysis)['table']}", "clinical")
+
+    def solutions(self) -> dict[str, dict]:
+        """Return the recipes of raw_data/solutions.yaml by solution id; none when the study has no such file.
+
+        Raises
+        ------
+        InputError
+            With all problems of the file.
+        """
+        recipes, problems = self.read_solutions()
+        if problems:
+            raise InputError(problems)
+        return recipes
+
+    def read_solutions(self) -> tuple[dict[str, dict], list[Problem]]:
+        """Return the recipes with their problems."""
+        path, name = self.raw_data / "solutions.yaml", "raw_data/solutions.yaml"
+        if not path.exists():
+            return {}, []
+        if name not in self._cache:
+            try:
+                data, lines = load_yaml(path, name)
+                self._cache[name] = data, check_mapping(data, load_schema("solutions"), name, lines)
+            except InputError as error:
+                self._cache[name] = {}, error.problems
+        return self._cache[name]
+
+    def read_table(self, file: str, schema: str) -> tuple[pd.DataFrame, list[Problem]]:
+        """Return an input table with its problems; `file` relative to the study."""
+        if file not in self._cache:
+            self._cache[file] = read_input_table(self.root / file, load_schema(schema), file)
+        return self._cache[file]
+
+    def _checked(self, file: str, schema: str) -> pd.DataFrame:
+        frame, problems = self.read_table(file, schema)
+        if problems:
+            raise InputError(problems)
+        return frame.copy()
+
+
+def merge(base: dict, over: dict) -> dict:
+    """Return `base` with the values of `over` laid on top, mappings merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,125 @@
+"""What all rules share: the study, checked once; its experiments; code as a dependency."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from mgk.analyses import ANALYSES
+from mgk.batches import batches
+from mgk.checks import check_study, study_files
+from mgk.digest import digest as digest_of
+from mgk.study import OVERRIDES_VARIABLE, Study
+from mgk.tables.problems import InputError
+
+HOUSE = Path(workflow.basedir)
+NOTEBOOKS = HOUSE / "notebooks"
+SCRIPTS = HOUSE / "workflow" / "scripts"
+
+# --config and --configfile of the command line lie on top of config.yaml, here and in every job.
+if config:
+    os.environ[OVERRIDES_VARIABLE] = json.dumps(config)
+
+
+def open_study():
+    """Read the study; in the main process, check all of it and stop with all problems in one list."""
+    study, problems = Study.read(".")
+    if workflow.is_main_process and "--unlock" not in sys.argv:
+        problems = check_study(study)
+    if problems:
+        raise WorkflowError("\n".join(["The study cannot be run as it is:", *(f"  {p}" for p in problems)]))
+    return study
+
+
+study = open_study()
+asked = study.analyses()
+
+
+def digest(*names):
+    """Hash the code that a rule rests on; names of notebooks and scripts."""
+    return digest_of(*((NOTEBOOKS if name.endswith(".ipynb") else SCRIPTS) / name for name in names))
+
+
+def notebook_code(analysis):
+    """Hash the code of an analysis' notebook, and of what runs it."""
+    return digest(f"{ANALYSES[analysis].notebook}.ipynb", "run_notebook.py")
+
+
+def outputs(analysis):
+    """Name the files that an analysis makes, with the wildcard {experiment}."""
+    return ANALYSES[analysis].outputs("{experiment}")
+
+
+def executed(analysis):
+    """Name the executed notebook of an analysis, with the wildcard {experiment}."""
+    return ANALYSES[analysis].executed("{experiment}")
+
+
+def settings(section):
+    """Give a rule the settings of its experiment, and only those."""
+    return lambda wildcards: study.experiment(section, wildcards.experiment)
+
+
+def recipes(wildcards):
+    """Give the file of recipes, when the study has one."""
+    return ["raw_data/solutions.yaml"] if study.solutions() else []
+
+
+def free_ions(wildcards):
+    """Give the table of free ions, when the study has recipes."""
+    return ["results/solutions/free_ions.csv"] if study.solutions() else []
+
+
+def report_what_there_is():
+    """Build the report with the missing chapters named, after a job has failed."""
+    subprocess.run([sys.executable, "-m", "mgk.report.build", "--after-failure"], check=False)
+
+
+def recording_rows(experiment, batch=None):
+    """Give the rows of recordings.csv of an experiment, or of one of its batches."""
+    table = study.table("recordings")
+    rows = table[table["experiment"] == experiment]
+    if batch is not None:
+        rows = rows[rows["recording_id"].isin(batches(list(rows["recording_id"]))[batch])]
+    return plain_rows(rows)
+
+
+def batch_files(experiment, kind):
+    """Name the tables of all batches of an experiment."""
+    table = study.table("recordings")
+    ids = list(table.loc[table["experiment"] == experiment, "recording_id"])
+    return [f"results/recordings/{experiment}/batches/{batch}.{kind}.csv" for batch in batches(ids)]
+
+
+def plate_rows(experiment):
+    """Give the rows of plates.csv of an experiment."""
+    table = study.table("plates")
+    return plain_rows(table[table["experiment"] == experiment])
+
+
+def plate_files(experiment):
+    """Name the exports and layouts of an experiment."""
+    files = [row[key] for row in plate_rows(experiment) for key in ("file", "layout") if row[key]]
+    return [f"raw_data/{file}" for file in dict.fromkeys(files)]
+
+
+def plain_rows(frame):
+    """Turn rows into dictionaries without NaN, which Snakemake would take for changed each time."""
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+def stage_tables(wildcards):
+    """Name the tables of the study as a whole, one set for each stage that it has."""
+    tables = free_ions(wildcards)
+    for stage, kinds in {"recordings": ("measurements", "quality"), "plates": ("wells", "quality")}.items():
+        if study.experiments(stage):
+            tables += [f"results/{stage}/{kind}.csv" for kind in kinds]
+    return tables
+
+
+def input_files(wildcards):
+    """Name every file that the study reads."""
+    return sorted(str(path) for path in study_files(study))

@@ -1,0 +1,19 @@
+rule magnesium_calibration:
+    """Free Mg2+ by mag-fura-2: calibration in situ, Grynkiewicz, shared calibration errors."""
+    message:
+        "magnesium calibration: {wildcards.experiment}"
+    input:
+        "results/plates/{experiment}/wells.csv",
+        "results/plates/{experiment}/quality.csv",
+    output:
+        *outputs("magnesium_calibration"),
+        notebook=executed("magnesium_calibration"),
+    log:
+        "results/logs/magnesium_calibration/{experiment}.log",
+    params:
+        code=notebook_code("magnesium_calibration"),
+        settings=settings("plates"),
+    resources:
+        mem_mb=2500,
+    script:
+        "../scripts/run_notebook.py"

@@ -1,0 +1,38 @@
+rule read_plates:
+    """Read the plates of an experiment once: wells with their flags and what the layout says of them."""
+    message:
+        "plates: read {wildcards.experiment}"
+    input:
+        lambda w: plate_files(w.experiment),
+    output:
+        wells="results/plates/{experiment}/wells.csv",
+        quality="results/plates/{experiment}/quality.csv",
+    log:
+        "results/logs/read_plates/{experiment}.log",
+    params:
+        code=digest("read_plates.py"),
+        rows=lambda w: plate_rows(w.experiment),
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/read_plates.py"
+
+
+rule all_plates:
+    """The wells and the quality of all plates of the study."""
+    message:
+        "plates: all of the study"
+    input:
+        wells=expand("results/plates/{experiment}/wells.csv", experiment=study.experiments("plates")),
+        quality=expand("results/plates/{experiment}/quality.csv", experiment=study.experiments("plates")),
+    output:
+        wells="results/plates/wells.csv",
+        quality="results/plates/quality.csv",
+    log:
+        "results/logs/all_plates/all.log",
+    params:
+        code=digest("gather_tables.py"),
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/gather_tables.py"

@@ -1,0 +1,60 @@
+rule notebook_pages:
+    """A page for each executed notebook."""
+    message:
+        "report: a page for each notebook"
+    input:
+        [ANALYSES[analysis].executed(experiment) for analysis, experiment in asked],
+    output:
+        [f"results/report/notebooks/{Path(ANALYSES[a].executed(e)).stem}.html" for a, e in asked],
+    log:
+        "results/logs/notebook_pages/all.log",
+    params:
+        code=digest("render_pages.py"),
+        title=study.title,
+    resources:
+        mem_mb=2500,
+    script:
+        "../scripts/render_pages.py"
+
+
+rule report:
+    """The report, made from results alone."""
+    message:
+        "report: write it"
+    input:
+        [ANALYSES[analysis].outputs(experiment) for analysis, experiment in asked],
+        stage_tables,
+        "raw_data/truth.yaml" if Path("raw_data/truth.yaml").exists() else [],
+        pages=rules.notebook_pages.output,
+    output:
+        "results/report/report.html",
+        notebook="results/notebooks/90_report.ipynb",
+    log:
+        "results/logs/report/all.log",
+    params:
+        code=digest("90_report.ipynb", "write_report.py"),
+        config=study.config,
+    resources:
+        mem_mb=2500,
+    script:
+        "../scripts/write_report.py"
+
+
+rule provenance:
+    """What was read and made, with checksums; written last."""
+    message:
+        "provenance: checksums of inputs and outputs"
+    input:
+        report="results/report/report.html",
+    output:
+        manifest="results/provenance/manifest.json",
+        run="results/provenance/run.json",
+    log:
+        "results/logs/provenance/all.log",
+    params:
+        code=digest("write_provenance.py"),
+        inputs=input_files,
+    resources:
+        mem_mb=1000,
+    script:
+        "../scripts/write_provenance.py"
