@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from mgk.solutions import nernst_mv
+
+from mgk.solutions import internal_external, nernst_mv
 from mgk.tables import InputError
 
 
@@ -20,3 +21,12 @@ def test_arrays_are_broadcast():
 def test_refusals(arguments):
     with pytest.raises(InputError, match="Nernst"):
         nernst_mv(*arguments)
+
+
+def test_sides_of_the_membrane():
+    row = {"pipette_solution": "p", "bath_solution": "b", "configuration": "inside_out"}
+    assert internal_external(row) == {"internal": "b", "external": "p"}
+    assert internal_external(row | {"configuration": "whole_cell"}) == {"internal": "p", "external": "b"}
+    assert internal_external(row | {"configuration": "cell_attached"}) == {"external": "p"}
+    assert internal_external(row | {"configuration": "two_electrode", "bath_solution": ""}) == {}
+    assert internal_external(row | {"configuration": ""}) == {}

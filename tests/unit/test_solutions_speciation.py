@@ -4,7 +4,16 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mgk.solutions import ConstantSet, apparent_kd_mm, load_constants, log_activity, solve_solution
+
+from mgk.solutions import (
+    ConstantSet,
+    apparent_kd_mm,
+    check_recipe,
+    load_constants,
+    log_activity,
+    solve_recipes,
+    solve_solution,
+)
 from mgk.tables import InputError
 
 MEDIUM = {"ph": 7.4, "temperature_c": 37, "ionic_strength_m": 0.15}
@@ -138,7 +147,7 @@ def test_any_recipe_converges_with_mass_balance(totals, ph, temperature_c, ionic
             assert balance(solved, name) == pytest.approx(total, rel=1e-12, abs=0)
             assert 0 < solved.free_mm[name] <= total * (1 + 1e-15)
         else:
-            assert name not in solved.free_mm
+            assert solved.free_mm[name] == 0
     assert all(math.isfinite(v) and v >= 0 for v in solved.complexes_mm.values())
 
 
@@ -187,7 +196,7 @@ def test_titrant_closes_the_charge_balance():
     assert 22 < plain.counter_ion_mm < 33
     assert titrated.free_mm["K"] == pytest.approx(130 + plain.counter_ion_mm)
     assert titrated.free_mm["Mg"] == plain.free_mm["Mg"]
-    with pytest.raises(InputError, match=r"HCl cannot bring this pH: the charge calls for .* a base"):
+    with pytest.raises(InputError, match=r"HCl': cannot bring this pH: the charge calls for .* a base"):
         solve_solution({**pipette, "titrant": "HCl"})
 
 
@@ -209,32 +218,50 @@ def test_table_has_a_row_a_species():
     assert math.fsum(atp) == pytest.approx(3)
 
 
+def test_recipes_make_one_table_or_all_their_problems():
+    recipes = {"a": {**MEDIUM, "totals_mm": {"Mg": 1}}, "b": {**MEDIUM, "totals_mm": {"Mg": 2, "ATP": 2}}}
+    table = solve_recipes(recipes)
+    assert list(table["solution_id"]) == ["a"] + ["b"] * 6
+    assert solve_recipes({}).empty
+    bad = {"x": {**MEDIUM, "totals_mm": {"Mg": -1}}, "y": {**MEDIUM, "totals_mm": {"GTP": 1}}}
+    with pytest.raises(InputError, match=r"solutions.yaml, x.totals_mm.Mg: '-1'(.|\n)*yaml, y.totals_mm.GTP"):
+        solve_recipes(bad)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"totals_mm": {"BAPTA": 5, "Mg": 1}}, "BAPTA: no constants in set 'webmaxc'"),
+        ({"totals_mm": {"BAPTA": 5, "Mg": 1}}, r"totals_mm.BAPTA: BAPTA has no constants in set 'webmaxc'"),
         ({"totals_mm": {"EGAT": 5}}, "did you mean 'EGTA'"),
-        ({"totals_mm": {"Mg": -1}}, "Mg is -1"),
-        ({"totals_mm": {"Mg": float("nan")}}, "Mg is nan"),
-        ({"totals_mm": {"Mg": "1"}}, "Mg is '1'"),
-        ({"ph": 72}, "ph is 72"),
-        ({"temperature_c": None}, "temperature_c is None"),
-        ({"ionic_strength_m": 150}, "ionic_strength_m is 150"),
-        ({"totals": {}}, "unknown key 'totals' \\(did you mean 'totals_mm'"),
+        ({"totals_mm": {"Mg": -1}}, "totals_mm.Mg: '-1'"),
+        ({"totals_mm": {"Mg": float("nan")}}, "totals_mm.Mg: 'nan'"),
+        ({"totals_mm": {"Mg": "1"}}, "totals_mm.Mg: \"'1'\""),
+        ({"ph": 72}, "ph: '72': must be a number from 0 to 14"),
+        ({"temperature_c": None}, "temperature_c: 'None'"),
+        ({"ionic_strength_m": 150}, "ionic_strength_m: '150'"),
+        ({"totals": {}}, r"totals: is not a key of a recipe \(did you mean 'totals_mm'"),
         ({"components": {"MgCl": 1}}, "did you mean 'MgCl2'"),
         ({"constants": "webmax"}, "allowed: lawson_veech_1979, webmaxc"),
-        ({"constants": "lawson_veech_1979", "totals_mm": {"Mg": 1, "EGTA": 1}}, "EGTA: no constants"),
+        ({"constants": "lawson_veech_1979", "totals_mm": {"Mg": 1, "EGTA": 1}}, "EGTA has no constants"),
         ({"constants": "lawson_veech_1979", "ph": 6}, "hold from 6.5 to 8.5"),
-        ({"titrant": "LiOH"}, "titrant 'LiOH' is unknown"),
+        ({"titrant": "LiOH"}, "titrant: 'LiOH': allowed: KOH"),
         ({"inert": "HEPES"}, "must be a list"),
-        ({"totals_mm": {"K": 3000, "Cl": 3000}, "ionic_strength_m": None}, "above 1 M"),
-        ({"totals_mm": {"dye": 1}, "inert": ["dye"], "ionic_strength_m": None}, "dye: its charge is not known"),
+        ({"totals_mm": {"K": 3000, "Cl": 3000}, "ionic_strength_m": None}, "ionic_strength_m: 'about 3': .* above 1 M"),
+        ({"totals_mm": {"dye": 1}, "inert": ["dye"], "ionic_strength_m": None}, "charge of dye is not known"),
     ],
 )
 def test_refusals_name_the_place(change, message):
     recipe = {**MEDIUM, "totals_mm": {"Mg": 1, "ATP": 3}} | change
     with pytest.raises(InputError, match=message):
         solve_solution(recipe)
+    assert check_recipe(recipe)
+
+
+def test_all_problems_come_at_once():
+    assert check_recipe({**MEDIUM, "totals_mm": {"Mg": 1}}) == []
+    problems = check_recipe({"ph": 20, "temperature_c": 37, "totals_mm": {"Mg": -1}, "titrant": "x"})
+    assert [place for place, _ in problems] == ["ph", "totals_mm.Mg", "titrant"]
+    assert problems[0][1] == "20: must be a number from 0 to 14"
 
 
 def test_missing_pair_is_refused():
@@ -254,7 +281,7 @@ def test_missing_pair_is_refused():
         },
     )
     assert solve(half, **MEDIUM, totals_mm={"Mg": 1, "ATP": 3}).free_mm["Mg"] < 1
-    with pytest.raises(InputError, match="Mg with EGTA"):
+    with pytest.raises(InputError, match="no constant of Mg with EGTA"):
         solve(half, **MEDIUM, totals_mm={"Mg": 1, "ATP": 3, "EGTA": 1})
 
 

@@ -14,6 +14,8 @@ own current, and subtracting it would move the reversal potential to the holding
 and current, and the choice of windows, belong to `mgk.recordings`; free ions to `mgk.solutions`; block to `mgk.block`.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.stats import t
@@ -41,6 +43,8 @@ LOCAL_LEVELS = 6
 FEWEST_LEVELS = 4
 # Nearer to the reversal potential the chord conductance is the quotient of two small numbers.
 CHORD_FROM_MV = 10.0
+# A confidence limit farther away makes a reversal potential weak (assumed, no source).
+WEAK_REVERSAL_MV = 10.0
 
 
 def load_currents(project: Study, experiment: str) -> pd.DataFrame:
@@ -231,14 +235,14 @@ def cell_fits(points: pd.DataFrame) -> pd.DataFrame:
     """
     rows, animals = [], {}
     for recording, (reversal, fit) in _reversals(points).items():
-        curve = points[(points["recording_id"] == recording) & ~points["excluded"]]
+        curve = points[points["recording_id"] == recording]
         first = curve.iloc[0]
         animals[first["cell_id"]] = first["animal_id"]
         head = (first["experiment"], group_label(first), first["cell_id"])
         rows.append(fit_row(*head, "local polynomial", "reversal_mv", "mV", reversal))
         rows.append(fit_row(*head, "local polynomial", "slope_conductance_ns", "nS", _slope(reversal, fit)))
         if fit is not None:
-            for level, chord in _chords(curve, fit):
+            for level, chord in _chords(curve[~curve["excluded"]], reversal, fit):
                 rows.append(fit_row(*head, f"chord at {level:+g} mV", "chord_conductance_ns", "nS", chord))
     cells = pd.DataFrame(rows, columns=list(FIT_COLUMNS))
     return pd.concat([cells, group_rows(cells, animals)], ignore_index=True) if rows else cells
@@ -298,24 +302,31 @@ def reversal_potential(membrane_mv, current_pa, level_mv) -> tuple[Estimate, Cur
         bounds={"reversal_mv": (potential.min(), potential.max())},
         profile=["reversal_mv", "slope_conductance_ns"],
     )
-    return fit.parameters["reversal_mv"], fit
+    reversal = fit.parameters["reversal_mv"]
+    away = max(reversal.ci_high - reversal.value, reversal.value - reversal.ci_low)
+    if reversal.verdict == "identified" and away > WEAK_REVERSAL_MV:
+        reversal = replace(reversal, verdict="weak", reason=f"a confidence limit is {away:.0f} mV away")
+    return reversal, fit
 
 
 def _reversals(points: pd.DataFrame) -> dict[str, tuple[Estimate, CurveFit | None]]:
-    used = points[~points["excluded"]]
-    return {
-        recording: reversal_potential(curve["membrane_mv"], curve["current_pa"], curve["level_mv"])
-        for recording, curve in used.groupby("recording_id", sort=False)
-    }
+    reversals = {}
+    for recording, curve in points.groupby("recording_id", sort=False):
+        used = curve[~curve["excluded"]]
+        if used.empty:
+            reason = "excluded: " + "; ".join(curve["reason"].unique())
+            reversals[recording] = Estimate(*[np.nan] * 4, "not_identified", reason), None
+        else:
+            reversals[recording] = reversal_potential(used["membrane_mv"], used["current_pa"], used["level_mv"])
+    return reversals
 
 
 def _slope(reversal: Estimate, fit: CurveFit | None) -> Estimate:
     return reversal if fit is None else fit.parameters["slope_conductance_ns"]
 
 
-def _chords(curve: pd.DataFrame, fit: CurveFit):
+def _chords(curve: pd.DataFrame, reversal: Estimate, fit: CurveFit):
     """Yield (level, chord conductance) at the lowest and the highest level, with the error of both its parts."""
-    reversal = fit.parameters["reversal_mv"]
     if reversal.verdict == "not_identified":
         return
     noise = np.sqrt(fit.rss / fit.dof)

@@ -142,6 +142,7 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Pa
                         parameters,
                         cwd=folder,
                         kernel_name="python3",
+                        language="python",
                         progress_bar=False,
                         start_timeout=KERNEL_START_S,
                         stdout_file=text,

@@ -132,8 +132,8 @@ def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), lev
     -------
     DataFrame
         Columns of fits.csv, `unit_id` empty. Cells that are not identified have no part in the mean and are counted
-        in the reason. The verdict is not_identified without any cell; weak with one animal, when most cells are weak,
-        or when a limit of a geometric mean is more than `WEAK_FOLD`-fold away; else identified.
+        in the reason. The verdict is not_identified without any cell; weak with one animal, when most cells are weak
+        or left out, or when a limit of a geometric mean is more than `WEAK_FOLD`-fold away; else identified.
     """
     keys = ["experiment", "group", "model", "parameter", "unit"]
     rows = []
@@ -151,7 +151,7 @@ def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), lev
             reasons.append(f"{int((~use).sum())} of {len(cells)} cells not identified and left out")
         if fold > WEAK_FOLD:
             reasons.append(f"a confidence limit is {fold:.3g}-fold away")
-        weak = mean.n_animals == 1 or fold > WEAK_FOLD or weak_cells > mean.n_cells / 2
+        weak = mean.n_animals == 1 or fold > WEAK_FOLD or weak_cells + (~use).sum() > len(cells) / 2
         verdict = "not_identified" if not mean.n_cells else "weak" if weak else "identified"
         numbers = (mean.estimate, mean.se, mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals)
         row = (*key[:2], "", *key[2:], *numbers, verdict, "; ".join(reasons))

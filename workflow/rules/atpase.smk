@@ -1,7 +1,4 @@
 rule atpase_activity:
-    """Ouabain-sensitive ATPase activity and its kinetics against total and free Mg2+."""
-    message:
-        "ATPase activity: {wildcards.experiment}"
     input:
         "results/plates/{experiment}/wells.csv",
         "results/plates/{experiment}/quality.csv",
@@ -11,11 +8,14 @@ rule atpase_activity:
         notebook=executed("atpase_activity"),
     log:
         "results/logs/atpase_activity/{experiment}.log",
+    resources:
+        mem_mb=2500,
     params:
         code=notebook_code("atpase_activity"),
         settings=settings("plates"),
         constants=study.constants,
-    resources:
-        mem_mb=2500,
+    """Ouabain-sensitive ATPase activity and its kinetics against total and free Mg2+."""
+    message:
+        "ATPase activity: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"

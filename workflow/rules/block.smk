@@ -1,7 +1,4 @@
 rule magnesium_block:
-    """Voltage-dependent block by Mg2+: a global Woodhull fit per cell, cells within animals."""
-    message:
-        "Mg2+ block: {wildcards.experiment}"
     input:
         "results/recordings/{experiment}/measurements.csv",
         "results/recordings/{experiment}/quality.csv",
@@ -11,11 +8,14 @@ rule magnesium_block:
         notebook=executed("magnesium_block"),
     log:
         "results/logs/magnesium_block/{experiment}.log",
+    resources:
+        mem_mb=2500,
     params:
         code=notebook_code("magnesium_block"),
         settings=settings("recordings"),
         rows=lambda w: recording_rows(w.experiment),
-    resources:
-        mem_mb=2500,
+    """Voltage-dependent block by Mg2+: a global Woodhull fit per cell, cells within animals."""
+    message:
+        "Mg2+ block: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"

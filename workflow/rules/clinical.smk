@@ -1,7 +1,4 @@
 rule clinical_summary:
-    """A clinical table: effect sizes, pooled estimates, heterogeneity, forest plot."""
-    message:
-        "clinical summary: {wildcards.experiment}"
     input:
         lambda w: f"raw_data/{study.experiment('clinical', w.experiment)['table']}",
     output:
@@ -9,10 +6,13 @@ rule clinical_summary:
         notebook=executed("clinical_summary"),
     log:
         "results/logs/clinical_summary/{experiment}.log",
+    resources:
+        mem_mb=2500,
     params:
         code=notebook_code("clinical_summary"),
         settings=settings("clinical"),
-    resources:
-        mem_mb=2500,
+    """A clinical table: effect sizes, pooled estimates, heterogeneity, forest plot."""
+    message:
+        "clinical summary: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"

@@ -30,7 +30,11 @@ def open_study():
     if workflow.is_main_process and "--unlock" not in sys.argv:
         problems = check_study(study)
     if problems:
-        raise WorkflowError("\n".join(["The study cannot be run as it is:", *(f"  {p}" for p in problems)]))
+        raise WorkflowError(
+            "\n".join(
+                ["The study cannot be run as it is:", *(f"  {p}" for p in problems)]
+            )
+        )
     return study
 
 
@@ -40,7 +44,9 @@ asked = study.analyses()
 
 def digest(*names):
     """Hash the code that a rule rests on; names of notebooks and scripts."""
-    return digest_of(*((NOTEBOOKS if name.endswith(".ipynb") else SCRIPTS) / name for name in names))
+    return digest_of(
+        *((NOTEBOOKS if name.endswith(".ipynb") else SCRIPTS) / name for name in names)
+    )
 
 
 def notebook_code(analysis):
@@ -75,7 +81,9 @@ def free_ions(wildcards):
 
 def report_what_there_is():
     """Build the report with the missing chapters named, after a job has failed."""
-    subprocess.run([sys.executable, "-m", "mgk.report.build", "--after-failure"], check=False)
+    subprocess.run(
+        [sys.executable, "-m", "mgk.report.build", "--after-failure"], check=False
+    )
 
 
 def recording_rows(experiment, batch=None):
@@ -83,7 +91,9 @@ def recording_rows(experiment, batch=None):
     table = study.table("recordings")
     rows = table[table["experiment"] == experiment]
     if batch is not None:
-        rows = rows[rows["recording_id"].isin(batches(list(rows["recording_id"]))[batch])]
+        rows = rows[
+            rows["recording_id"].isin(batches(list(rows["recording_id"]))[batch])
+        ]
     return plain_rows(rows)
 
 
@@ -91,7 +101,10 @@ def batch_files(experiment, kind):
     """Name the tables of all batches of an experiment."""
     table = study.table("recordings")
     ids = list(table.loc[table["experiment"] == experiment, "recording_id"])
-    return [f"results/recordings/{experiment}/batches/{batch}.{kind}.csv" for batch in batches(ids)]
+    return [
+        f"results/recordings/{experiment}/batches/{batch}.{kind}.csv"
+        for batch in batches(ids)
+    ]
 
 
 def plate_rows(experiment):
@@ -102,7 +115,12 @@ def plate_rows(experiment):
 
 def plate_files(experiment):
     """Name the exports and layouts of an experiment."""
-    files = [row[key] for row in plate_rows(experiment) for key in ("file", "layout") if row[key]]
+    files = [
+        row[key]
+        for row in plate_rows(experiment)
+        for key in ("file", "layout")
+        if row[key]
+    ]
     return [f"raw_data/{file}" for file in dict.fromkeys(files)]
 
 
@@ -114,7 +132,10 @@ def plain_rows(frame):
 def stage_tables(wildcards):
     """Name the tables of the study as a whole, one set for each stage that it has."""
     tables = free_ions(wildcards)
-    for stage, kinds in {"recordings": ("measurements", "quality"), "plates": ("wells", "quality")}.items():
+    for stage, kinds in {
+        "recordings": ("measurements", "quality"),
+        "plates": ("wells", "quality"),
+    }.items():
         if study.experiments(stage):
             tables += [f"results/{stage}/{kind}.csv" for kind in kinds]
     return tables

@@ -1,7 +1,4 @@
 rule current_voltage:
-    """Current-voltage relations per cell and per group, reversal potential, conductance."""
-    message:
-        "current-voltage: {wildcards.experiment}"
     input:
         "results/recordings/{experiment}/measurements.csv",
         "results/recordings/{experiment}/quality.csv",
@@ -11,11 +8,14 @@ rule current_voltage:
         notebook=executed("current_voltage"),
     log:
         "results/logs/current_voltage/{experiment}.log",
+    resources:
+        mem_mb=2500,
     params:
         code=notebook_code("current_voltage"),
         settings=settings("recordings"),
         rows=lambda w: recording_rows(w.experiment),
-    resources:
-        mem_mb=2500,
+    """Current-voltage relations per cell and per group, reversal potential, conductance."""
+    message:
+        "current-voltage: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"

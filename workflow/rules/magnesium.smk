@@ -1,7 +1,4 @@
 rule magnesium_calibration:
-    """Free Mg2+ by mag-fura-2: calibration in situ, Grynkiewicz, shared calibration errors."""
-    message:
-        "magnesium calibration: {wildcards.experiment}"
     input:
         "results/plates/{experiment}/wells.csv",
         "results/plates/{experiment}/quality.csv",
@@ -10,10 +7,13 @@ rule magnesium_calibration:
         notebook=executed("magnesium_calibration"),
     log:
         "results/logs/magnesium_calibration/{experiment}.log",
+    resources:
+        mem_mb=2500,
     params:
         code=notebook_code("magnesium_calibration"),
         settings=settings("plates"),
-    resources:
-        mem_mb=2500,
+    """Free Mg2+ by mag-fura-2: calibration in situ, Grynkiewicz, shared calibration errors."""
+    message:
+        "magnesium calibration: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"

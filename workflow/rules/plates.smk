@@ -1,7 +1,4 @@
 rule read_plates:
-    """Read the plates of an experiment once: wells with their flags and what the layout says of them."""
-    message:
-        "plates: read {wildcards.experiment}"
     input:
         lambda w: plate_files(w.experiment),
     output:
@@ -9,30 +6,39 @@ rule read_plates:
         quality="results/plates/{experiment}/quality.csv",
     log:
         "results/logs/read_plates/{experiment}.log",
+    resources:
+        mem_mb=2000,
     params:
         code=digest("read_plates.py"),
         rows=lambda w: plate_rows(w.experiment),
-    resources:
-        mem_mb=2000,
+    """Read the plates of an experiment once: wells with their flags and what the layout says of them."""
+    message:
+        "plates: read {wildcards.experiment}"
     script:
         "../scripts/read_plates.py"
 
 
 rule all_plates:
-    """The wells and the quality of all plates of the study."""
-    message:
-        "plates: all of the study"
     input:
-        wells=expand("results/plates/{experiment}/wells.csv", experiment=study.experiments("plates")),
-        quality=expand("results/plates/{experiment}/quality.csv", experiment=study.experiments("plates")),
+        wells=expand(
+            "results/plates/{experiment}/wells.csv",
+            experiment=study.experiments("plates"),
+        ),
+        quality=expand(
+            "results/plates/{experiment}/quality.csv",
+            experiment=study.experiments("plates"),
+        ),
     output:
         wells="results/plates/wells.csv",
         quality="results/plates/quality.csv",
     log:
         "results/logs/all_plates/all.log",
-    params:
-        code=digest("gather_tables.py"),
     resources:
         mem_mb=2000,
+    params:
+        code=digest("gather_tables.py"),
+    """The wells and the quality of all plates of the study."""
+    message:
+        "plates: all of the study"
     script:
         "../scripts/gather_tables.py"

@@ -1,26 +1,26 @@
 rule notebook_pages:
-    """A page for each executed notebook."""
-    message:
-        "report: a page for each notebook"
     input:
         [ANALYSES[analysis].executed(experiment) for analysis, experiment in asked],
     output:
-        [f"results/report/notebooks/{Path(ANALYSES[a].executed(e)).stem}.html" for a, e in asked],
+        [
+            f"results/report/notebooks/{Path(ANALYSES[a].executed(e)).stem}.html"
+            for a, e in asked
+        ],
     log:
         "results/logs/notebook_pages/all.log",
+    resources:
+        mem_mb=2500,
     params:
         code=digest("render_pages.py"),
         title=study.title,
-    resources:
-        mem_mb=2500,
+    """A page for each executed notebook."""
+    message:
+        "report: a page for each notebook"
     script:
         "../scripts/render_pages.py"
 
 
 rule report:
-    """The report, made from results alone."""
-    message:
-        "report: write it"
     input:
         [ANALYSES[analysis].outputs(experiment) for analysis, experiment in asked],
         stage_tables,
@@ -31,19 +31,19 @@ rule report:
         notebook="results/notebooks/90_report.ipynb",
     log:
         "results/logs/report/all.log",
+    resources:
+        mem_mb=2500,
     params:
         code=digest("90_report.ipynb", "write_report.py"),
         config=study.config,
-    resources:
-        mem_mb=2500,
+    """The report, made from results alone."""
+    message:
+        "report: write it"
     script:
         "../scripts/write_report.py"
 
 
 rule provenance:
-    """What was read and made, with checksums; written last."""
-    message:
-        "provenance: checksums of inputs and outputs"
     input:
         report="results/report/report.html",
     output:
@@ -51,10 +51,13 @@ rule provenance:
         run="results/provenance/run.json",
     log:
         "results/logs/provenance/all.log",
+    resources:
+        mem_mb=1000,
     params:
         code=digest("write_provenance.py"),
         inputs=input_files,
-    resources:
-        mem_mb=1000,
+    """What was read and made, with checksums; written last."""
+    message:
+        "provenance: checksums of inputs and outputs"
     script:
         "../scripts/write_provenance.py"

@@ -41,7 +41,7 @@ PUBLISHED_SCALES = {"ratio": "log", "log": "log", "linear": "linear"}
 class Measure:
     """One effect measure: the columns it needs, how it is checked, computed and how it is shown.
 
-    `scale` is "" where the table itself names it (GEN). `null` is the value of no effect on the analysis scale.
+    `scale` is "" where the table itself names it (GEN). `decimals` is for showing. `null` is the value of no effect on the analysis scale.
     `below` and `above` say in neutral words what an estimate on either side of `null` means.
     """
 
@@ -51,6 +51,7 @@ class Measure:
     needed: tuple[str, ...]
     check: Callable[[pd.DataFrame], list[RowProblem]]
     compute: Callable[[pd.DataFrame], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    decimals: int = 2
     null: float = 0.0
     below: str = "fewer events with treatment"
     above: str = "more events with treatment"
@@ -259,7 +260,7 @@ MEASURES = {
     for m in (
         Measure("OR", "odds ratio", "log", COUNTS, _check_counts, _log_odds_ratio),
         Measure("RR", "risk ratio", "log", COUNTS, _check_counts, _log_risk_ratio),
-        Measure("RD", "risk difference", "linear", COUNTS, _check_counts, _risk_difference),
+        Measure("RD", "risk difference", "linear", COUNTS, _check_counts, _risk_difference, decimals=3),
         Measure(
             name="GEN",
             label="effect",

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy import stats
 
 from mgk.meta import heterogeneity
-from mgk.meta.effects import SCALES, back_transform, cells, double_zero, find_measure
+from mgk.meta.effects import SCALES, Measure, back_transform, cells, double_zero, find_measure
 from mgk.tables.problems import InputError
 
 RANDOM_METHODS = tuple(heterogeneity.ESTIMATORS)
@@ -122,8 +122,11 @@ def pool(
         factor = max(1.0, factor)
     se = wald_se * np.sqrt(factor)
     quantile = _quantile("z" if test == "z" else "t, k-1", k, level)
-    # With PM the factor is 1 by construction, give or take rounding.
-    notes = [f"Knapp-Hartung factor {factor:.3g}: narrower than without it"] if factor < 1 - 1e-9 else []
+    notes = []
+    if model == "common" and test in ("knha", "adhoc"):
+        notes.append("Knapp-Hartung's factor is meant for random effects")
+    if factor < 1 - 1e-9:  # with PM it is 1 by construction, give or take rounding
+        notes.append(f"Knapp-Hartung factor {factor:.3g}: narrower than without it")
     pooled = Pooled(model, method, test, k, estimate, se, estimate - quantile * se, estimate + quantile * se)
     pooled = _with_q(pooled, heterogeneity.weighted_fit(yi, vi).q, k)
     if model == "random":
@@ -228,14 +231,14 @@ def compare_models(
     measure, scale = find_measure(effects["measure"].iloc[0]), effects["scale"].iloc[0]
     one, other = pooled_row(pooled, common), pooled_row(pooled, random)
     if not np.isfinite(other["estimate"]):
-        return f"Only one estimate of the {measure.label}, {_in_words(one, scale)}: {other['note']}."
+        return f"Only one estimate of the {measure.label}, {_in_words(one, measure)}: {other['note']}."
     null = measure.null
     include = [bool(row["ci_low"] <= null <= row["ci_high"]) for row in (one, other)]
     outside = [not a["ci_low"] <= b["estimate"] <= a["ci_high"] for a, b in ((one, other), (other, one))]
     null_shown = f"{SCALES[scale](null):g}"
     both = (
-        f"{measure.label}, common effect ({NAMES.get(common[0], common[0])}): {_in_words(one, scale)}; "
-        f"random effects ({random[0]}, {NAMES[random[1]]}): {_in_words(other, scale)}."
+        f"{measure.label}, common effect ({NAMES.get(common[0], common[0])}): {_in_words(one, measure)}; "
+        f"random effects ({random[0]}, {NAMES[random[1]]}): {_in_words(other, measure)}."
     )
     both = both[0].upper() + both[1:]
     if include[0] == include[1] and not any(outside):
@@ -257,18 +260,16 @@ def compare_models(
     )
 
 
-def show_value(value: float, scale: str) -> str:
-    """Return a back-transformed value as text: two decimals for a ratio, three for others, more where it is small."""
-    decimals = 2 if scale == "log" else 3
-    if value != 0 and abs(value) < 10.0**-decimals:
+def show_value(value: float, measure: Measure) -> str:
+    """Return a back-transformed value as text, with the measure's decimals, or one digit where these show none."""
+    if value != 0 and abs(value) < 0.5 * 10.0**-measure.decimals:
         return f"{value:.1g}"
-    return f"{value:.{decimals}f}"
+    return f"{value:.{measure.decimals}f}"
 
 
-def _in_words(row: pd.Series, scale: str) -> str:
-    value, low, high = (
-        show_value(row[f"back_transformed_{name}"], scale) for name in ("estimate", "ci_low", "ci_high")
-    )
+def _in_words(row: pd.Series, measure: Measure) -> str:
+    names = ("estimate", "ci_low", "ci_high")
+    value, low, high = (show_value(row[f"back_transformed_{name}"], measure) for name in names)
     return f"{value} ({low} to {high})"
 
 

@@ -1,1 +1,25 @@
-"""plates."""
+"""Plates: exports of plate readers as tidy tables, and what a layout says of their wells.
+
+Three kinds of export are read natively, known by their content and not by their name: BMG MARS csv (`bmg`), BioTek
+Gen5 txt (`gen5`) and SoftMax Pro txt (`softmax`). What they share, and the vocabulary, is in `export`; the way from a
+file to its table in `files`; layouts in `layout`; the plates of a study and their quality in `wells`. What is made of
+the values (magnesium, activity) lives elsewhere.
+"""
+
+from mgk.plates.export import FLAGS
+from mgk.plates.files import check_plate_file, plate_format, read_plate_file
+from mgk.plates.layout import ROLES, join_layout, read_layout
+from mgk.plates.wells import parse_reads, plate_quality, tidy_wells
+
+__all__ = [
+    "FLAGS",
+    "ROLES",
+    "check_plate_file",
+    "join_layout",
+    "parse_reads",
+    "plate_format",
+    "plate_quality",
+    "read_layout",
+    "read_plate_file",
+    "tidy_wells",
+]

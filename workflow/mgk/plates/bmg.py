@@ -17,7 +17,7 @@ read, the next line holds `Time` and the time of each column (`0 h 15 min`), rou
 import math
 import re
 
-from mgk.plates.export import PLATE_ROWS, ROWS, Cell, ExportError, Read, check_line_end, split_lines, well_name
+from mgk.plates.export import PLATE_ROWS, ROWS, Cell, ExportError, Read, check_line_end, split_lines, trimmed, well_name
 
 NAME = "BMG MARS csv"
 EMPTY_FLAG = "blank"
@@ -65,7 +65,9 @@ def read_cells(text: str) -> list[Cell]:
                 cells += found
                 raw_title = None
             elif "cycle" in title.lower():
-                raise ExportError(number, f"{title!r}: kinetic reads are read from MARS' table view, not its plate view")
+                raise ExportError(
+                    number, f"{title!r}: kinetic reads are read from MARS' table view, not its plate view"
+                )
         elif table := _TABLE_HEADER.match(line):
             found, number = _table(lines, number, table[2], (plate, name, reads, mode))
             cells += found
@@ -103,17 +105,19 @@ def _read(plate: int, name: str, number: int, title: str, mode: str) -> Read:
 
 def _matrix(lines: list[str], header: int, delimiter: str, read: Read) -> tuple[list[Cell], int]:
     """Read the matrix whose column numbers stand in line `header` (from 0); return its cells and its last line."""
-    columns = _trimmed(lines[header].split(delimiter))[1:]
+    columns = trimmed(lines[header].split(delimiter))[1:]
     if [c.lstrip("0") for c in columns] != [str(i + 1) for i in range(len(columns))] or len(columns) not in PLATE_ROWS:
         raise ExportError(header + 1, f"column numbers 1 to {'/'.join(map(str, PLATE_ROWS))} are expected")
     cells, number = [], header
     for row in ROWS[: PLATE_ROWS[len(columns)]]:
         number += 1
-        fields = _trimmed(lines[number].split(delimiter)) if number < len(lines) else [""]
+        fields = trimmed(lines[number].split(delimiter)) if number < len(lines) else [""]
         if not fields or fields[0].upper() != row:
             raise ExportError(number + 1, f"row {row} of a plate with {len(columns)} columns is expected here")
         if len(fields) > len(columns) + 1:
-            raise ExportError(number + 1, f"row {row} has {len(fields) - 1} values; the plate has {len(columns)} columns")
+            raise ExportError(
+                number + 1, f"row {row} has {len(fields) - 1} values; the plate has {len(columns)} columns"
+            )
         check_line_end(lines, number + 1)
         fields += [""] * (len(columns) + 1 - len(fields))
         cells += [
@@ -125,7 +129,7 @@ def _matrix(lines: list[str], header: int, delimiter: str, read: Read) -> tuple[
 def _table(lines: list[str], header: int, delimiter: str, at: tuple[int, str, int, str]) -> tuple[list[Cell], int]:
     """Read a table view; `at` is plate, its name, the reads before this table, and the mode."""
     plate, name, before, mode = at
-    titles = _trimmed(lines[header].split(delimiter))
+    titles = trimmed(lines[header].split(delimiter))
     wells = 2 if titles[0].lower() == "well row" else 1
     first_value = wells + 1 if len(titles) > wells and titles[wells].lower() == "content" else wells
     number = _next_filled(lines, header)
@@ -153,7 +157,7 @@ def _table(lines: list[str], header: int, delimiter: str, at: tuple[int, str, in
         well = well_name(fields[0], fields[1] if wells == 2 and len(fields) > 1 else "")
         if well is None:
             break
-        if len(_trimmed(lines[number].split(delimiter))) > len(titles) or len(fields) < len(titles):
+        if len(trimmed(lines[number].split(delimiter))) > len(titles) or len(fields) < len(titles):
             raise ExportError(number + 1, f"{len(fields)} fields, where the titles have {len(titles)}")
         check_line_end(lines, number + 1)
         for i, read in reads.items():
@@ -183,11 +187,3 @@ def _next_filled(lines: list[str], number: int) -> int:
     while number < len(lines) and not lines[number].strip(" ,;\t"):
         number += 1
     return number
-
-
-def _trimmed(fields: list[str]) -> list[str]:
-    """Return the fields without blanks around them and without empty ones at the end."""
-    fields = [f.strip() for f in fields]
-    while fields and not fields[-1]:
-        fields.pop()
-    return fields

@@ -124,6 +124,14 @@ def split_lines(text: str) -> list[str]:
     return re.split(r"\r\n|\n|\r", text)
 
 
+def trimmed(fields: list[str]) -> list[str]:
+    """Return fields without blanks around them and without empty ones at the end."""
+    fields = [f.strip() for f in fields]
+    while fields and not fields[-1]:
+        fields.pop()
+    return fields
+
+
 def check_line_end(lines: list[str], line: int) -> None:
     """Refuse an export whose last line, number `line`, holds values but has no line end: its last digits may be cut.
 
@@ -213,7 +221,9 @@ def _check_decimals(cells: list[Cell]) -> None:
     first = {mark: c for mark in ".," for c in reversed(cells) if mark in c.text and _NUMBER.fullmatch(c.text.strip())}
     if len(first) == 2:
         comma, point = first[","], first["."]
-        raise ExportError(comma.line, f"{comma.text!r} has a decimal comma, {point.text!r} in line {point.line} a point")
+        raise ExportError(
+            comma.line, f"{comma.text!r} has a decimal comma, {point.text!r} in line {point.line} a point"
+        )
 
 
 def _nan(value: float | None) -> float:

@@ -16,8 +16,9 @@ reached have a time of zero and nothing else. `OVRFLW`: above range; `MISSED`: n
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, seconds, split_lines, well_name
+from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, seconds, split_lines, trimmed, well_name
 
 NAME = "BioTek Gen5 txt"
 EMPTY_FLAG = "blank"
@@ -67,7 +68,7 @@ def read_cells(text: str) -> list[Cell]:
         raise ExportError(None, "a plate lacks its line 'Plate Number'; the file was cut or edited")
     bounds = [0, *starts[1:], len(lines)] if starts else [0, len(lines)]
     cells: list[Cell] = []
-    for plate, (first, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True), start=1):
+    for plate, (first, end) in enumerate(pairwise(bounds), start=1):
         cells += _plate(lines, first, end, plate)
     return cells
 
@@ -94,7 +95,8 @@ def _plate(lines: list[str], first: int, end: int, plate: int) -> list[Cell]:
         elif lines[number].strip():
             title = lines[number].strip()
         number += 1
-    if not any(f.cells for f in found):
+    found = [f for f in found if f.cells]
+    if not found:
         seen = f"; labels seen: {', '.join(dict.fromkeys(unread))}"[:300] if unread else ""
         raise ExportError(None, f"plate {plate} holds no wells of a read of its procedure{seen}")
     order = {id(f): i for i, f in enumerate(found)}
@@ -153,7 +155,7 @@ def _floats(*texts: str | None) -> tuple[float | None, ...]:
 
 def _column_numbers(fields: list[str]) -> list[str] | None:
     """Return the column numbers when this line is the header of a matrix."""
-    columns = _trimmed(fields)[1:]
+    columns = trimmed(fields)[1:]
     if fields[0].strip() or not columns or not all(re.fullmatch(r"[1-9]\d?", c) for c in columns):
         return None
     numbers = [int(c) for c in columns]
@@ -168,9 +170,9 @@ def _matrix(lines, header: int, end: int, title: str, channels: list[_Channel], 
     row, number = "", header
     while number + 1 < end and lines[number + 1].strip():
         fields = [f.strip() for f in lines[number + 1].split("\t")]
-        if not re.fullmatch(r"[A-P]?", fields[0]) or (fields[0] == "" and row == ""):
-            break
         number += 1
+        if not re.fullmatch(r"[A-P]?", fields[0]) or (fields[0] == "" and row == ""):
+            raise ExportError(number + 1, f"{fields[0]!r}: a row of wells (A to P) or an empty line is expected here")
         if title == "Layout":
             row = fields[0] or row
             continue
@@ -200,7 +202,7 @@ def _next_row(row: str, letter: str, rows: dict[str, list], line: int) -> str:
     """Return the plate row that a line belongs to; rows follow each other in the alphabet."""
     if letter == "":
         return row
-    if row and letter != ROWS[(ROWS.index(row) + 1) % len(ROWS)]:
+    if row and letter != ROWS[ROWS.index(row) + 1 :][:1]:
         raise ExportError(line, f"row {letter} follows row {row}; rows are missing, stand twice or are out of order")
     rows[letter] = []
     return letter
@@ -232,10 +234,3 @@ def _new(part: list[_Found], found: list[_Found]) -> list[_Found]:
     """Leave out reads that another section of the export repeats cell by cell."""
     known = [[c[:3] for c in f.cells] for f in found]
     return [f for f in part if [c[:3] for c in f.cells] not in known or f.label not in {g.label for g in found}]
-
-
-def _trimmed(fields: list[str]) -> list[str]:
-    fields = [f.strip() for f in fields]
-    while fields and not fields[-1]:
-        fields.pop()
-    return fields

@@ -92,6 +92,12 @@ class Recording:
             raise self.error(str(error)) from None
         return levels * MILLIVOLT_PER[output.unit]
 
+    def check_voltage(self, channel: int) -> None:
+        """Raise an InputError when the channel's unit is not that of a voltage."""
+        if self.channels[channel].unit not in MILLIVOLT_PER:
+            name, unit, allowed = self.channels[channel].name, self.channels[channel].unit, ", ".join(MILLIVOLT_PER)
+            raise self.error(f"channel {name!r} is in {unit!r}, not a voltage ({allowed})")
+
     def recorded_mv(self, sweep: int, channel: int, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return a recorded voltage channel of a sweep, in mV.
 
@@ -100,11 +106,8 @@ class Recording:
         InputError
             When the channel's unit is not that of a voltage.
         """
-        unit = self.channels[channel].unit
-        if unit not in MILLIVOLT_PER:
-            allowed = ", ".join(MILLIVOLT_PER)
-            raise self.error(f"channel {self.channels[channel].name!r} is in {unit!r}, not a voltage ({allowed})")
-        return self.signal(sweep, channel, start, stop) * MILLIVOLT_PER[unit]
+        self.check_voltage(channel)
+        return self.signal(sweep, channel, start, stop) * MILLIVOLT_PER[self.channels[channel].unit]
 
     def command(self, sweep: int, voltage_channel: str = "") -> Command:
         """Return the command of a sweep: the recorded voltage channel where one is named, else the decoded protocol.

@@ -8,7 +8,8 @@ sourced collection of stability constants (files in `constants/`). Concentration
 """
 
 from mgk.solutions.potentials import nernst_mv
-from mgk.solutions.speciation import SolvedSolution, apparent_kd_mm, solve_solution
+from mgk.solutions.sides import internal_external
+from mgk.solutions.speciation import SolvedSolution, apparent_kd_mm, check_recipe, solve_recipes, solve_solution
 from mgk.solutions.stability import ConstantSet, available_constants, load_constants, log_activity
 
 __all__ = [
@@ -16,8 +17,11 @@ __all__ = [
     "SolvedSolution",
     "apparent_kd_mm",
     "available_constants",
+    "check_recipe",
+    "internal_external",
     "load_constants",
     "log_activity",
     "nernst_mv",
+    "solve_recipes",
     "solve_solution",
 ]

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from mgk.solutions.recipes import TITRANTS, Recipe, bystander_charges, read_recipe
+from mgk.solutions.recipes import TITRANTS, Recipe, read_recipe
 from mgk.solutions.stability import (
     CATION_CHARGES,
     HIGHEST_IONIC_STRENGTH_M,
@@ -26,7 +26,7 @@ from mgk.solutions.stability import (
     load_constants,
     log_activity,
 )
-from mgk.tables import InputError
+from mgk.tables import InputError, Problem
 
 COLUMNS = ("solution_id", "constants", "ph", "temperature_c", "ionic_strength_m", "species", "concentration_mm")
 # Largest relative error of a mass balance that is accepted; the iteration aims ten times lower.
@@ -40,7 +40,7 @@ class SolvedSolution:
     Attributes
     ----------
     free_mm : dict
-        Bare ions, fully deprotonated ligands, and what binds nothing, by name, mM.
+        Bare ions, fully deprotonated ligands, and what binds nothing, by name, mM; 0 for a total of 0.
     complexes_mm : dict
         Protonated ligands (HATP) and metal complexes (MgATP, MgHATP) by name, mM.
     constants : str
@@ -113,20 +113,20 @@ def solve_solution(recipe: Mapping, constants: str | ConstantSet = "webmaxc") ->
         lack their constant, the charge calls for the other kind of titrant, or ionic strength exceeds 1 M.
     """
     read = read_recipe(recipe, constants)
-    charges = bystander_charges(read)
+    charges = read.bystander_charges
     buffers = tuple(x for x in read.bystanders if inert_components().of_ligand(x))
     binding = _system(read, read.constants, read.metals, read.ligands)
     protonating = _system(read, inert_components(), (), buffers)
-    fixed = np.array([(charges[x], read.totals_mm[x] / 1e3) for x in read.bystanders if x not in buffers]).reshape(
-        -1, 2
-    )
+    others = [x for x in read.bystanders if x not in buffers]
+    other_z = np.array([charges[x] for x in others], float)
+    other_c = np.array([read.totals_mm[x] / 1e3 for x in others])
 
     def at(strength_m: float):
         d = log_activity(read.temperature_c, strength_m)
         bound = _equilibrate(binding, d)
         buffered = _equilibrate(protonating, d)
-        z = np.concatenate([_charges(binding), _charges(protonating), fixed[:, 0]])
-        c = np.concatenate([_concentrations(bound), _concentrations(buffered), fixed[:, 1]])
+        z = np.concatenate([_charges(binding), _charges(protonating), other_z])
+        c = np.concatenate([_concentrations(bound), _concentrations(buffered), other_c])
         net = float(np.sum(z * c))
         return bound, net, float(0.5 * (np.sum(z * z * c) + abs(net)))
 
@@ -135,6 +135,35 @@ def solve_solution(recipe: Mapping, constants: str | ConstantSet = "webmaxc") ->
         strength_m = _own_strength(lambda i: at(i)[2])
     bound, net, _ = at(strength_m)
     return _assemble(read, strength_m, bound, -1e3 * net)
+
+
+def solve_recipes(recipes: Mapping[str, Mapping], constants: str = "webmaxc") -> pd.DataFrame:
+    """Solve every recipe by its id; return the table results/solutions/free_ions.csv.
+
+    Raises
+    ------
+    InputError
+        With the problems of all recipes that cannot be solved, each naming its solution.
+    """
+    tables, problems = [pd.DataFrame(columns=list(COLUMNS))], []
+    for solution_id, recipe in recipes.items():
+        try:
+            tables.append(solve_solution(recipe, constants).table(solution_id))
+        except InputError as error:
+            place = "raw_data/solutions.yaml"
+            problems += [Problem(place, None, f"{solution_id}.{p.column}", p.value, p.allowed) for p in error.problems]
+    if problems:
+        raise InputError(problems)
+    return pd.concat(tables[1:] or tables, ignore_index=True)
+
+
+def check_recipe(recipe: Mapping, constants: str = "webmaxc") -> list[tuple[str, str]]:
+    """Return the problems of a recipe, empty when it can be solved: (key or component, what is wrong and allowed)."""
+    try:
+        solve_solution(recipe, constants)
+    except InputError as error:
+        return [(p.column, f"{p.value}: {p.allowed}" if p.value else p.allowed) for p in error.problems]
+    return []
 
 
 def _system(recipe: Recipe, constants: ConstantSet, metals, ligands) -> _System:
@@ -232,10 +261,8 @@ def _own_strength(strength_of) -> float:
     """Return the ionic strength that a solution computed at it has."""
     at_limit = strength_of(HIGHEST_IONIC_STRENGTH_M)
     if at_limit > HIGHEST_IONIC_STRENGTH_M:
-        raise InputError(
-            f"solution: ionic strength would be about {at_limit:.2g} M; the Davies equation describes none above "
-            f"{HIGHEST_IONIC_STRENGTH_M:g} M"
-        )
+        allowed = f"the Davies equation describes no ionic strength above {HIGHEST_IONIC_STRENGTH_M:g} M"
+        raise InputError(Problem("solution", None, "ionic_strength_m", f"about {at_limit:.2g}", allowed))
     if strength_of(0.0) == 0:
         return 0.0
     return brentq(lambda i: strength_of(i) - i, 0.0, HIGHEST_IONIC_STRENGTH_M, xtol=1e-14, rtol=1e-14)
@@ -244,7 +271,7 @@ def _own_strength(strength_of) -> float:
 def _assemble(recipe: Recipe, strength_m: float, bound: _Equilibrated, counter_ion_mm: float) -> SolvedSolution:
     free = dict(zip(recipe.metals, 1e3 * bound.metals, strict=True))
     free |= dict(zip(recipe.ligands, 1e3 * bound.forms[:, 0], strict=True))
-    free |= {x: recipe.totals_mm[x] for x in recipe.bystanders}
+    free |= {x: recipe.totals_mm[x] for x in recipe.bystanders} | dict.fromkeys(recipe.absent, 0.0)
     if recipe.titrant:
         _titrate(recipe.titrant, counter_ion_mm, free)
     complexes = {}
@@ -274,7 +301,8 @@ def _titrate(titrant: str, counter_ion_mm: float, free: dict) -> None:
     amount = counter_ion_mm * (-1 if ion == "Cl" else 1)
     if amount < 0:
         wanted = "a base" if ion == "Cl" else "an acid"
-        raise InputError(f"solution: {titrant} cannot bring this pH: the charge calls for {-amount:.3g} mM of {wanted}")
+        allowed = f"cannot bring this pH: the charge calls for {-amount:.3g} mM of {wanted}"
+        raise InputError(Problem("solution", None, "titrant", titrant, allowed))
     free[ion] = free.get(ion, 0.0) + amount
 
 

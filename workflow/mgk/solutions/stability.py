@@ -146,7 +146,7 @@ def load_constants(name: str) -> ConstantSet:
         When there is no such set; the message lists those there are.
     """
     if name not in available_constants():
-        raise InputError(f"constants: {name!r} is not a set; allowed: {', '.join(available_constants())}")
+        raise InputError(f"{name!r} is not a set of constants; allowed: {', '.join(available_constants())}")
     return ConstantSet.from_mapping(name, _content(name))
 
 

@@ -1,0 +1,65 @@
+"""Small studies, cut from the demonstration, and how to run one as a user does."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+HOUSE = Path(__file__).parents[1]
+YAML_WRITER = YAML()
+
+
+def load_config(study: Path) -> dict:
+    return YAML_WRITER.load((study / "config.yaml").read_text(encoding="utf-8"))
+
+
+def save_config(study: Path, config: dict) -> None:
+    with (study / "config.yaml").open("w", encoding="utf-8") as file:
+        YAML_WRITER.dump(config, file)
+
+
+def small_study(study: Path, *sections: str) -> Path:
+    """Write a study with some sections of the demonstration and a part of its raw data."""
+    (study / "raw_data").mkdir(parents=True)
+    config = load_config(HOUSE)
+    keep = {"study", "solutions", *sections}
+    save_config(study, {k: v for k, v in config.items() if k in keep})
+    raw = HOUSE / "raw_data"
+    if set(sections) & {"recordings", "plates"}:
+        shutil.copy(raw / "solutions.yaml", study / "raw_data")
+    if "clinical" in sections:
+        shutil.copytree(raw / "clinical", study / "raw_data" / "clinical")
+    if "recordings" in sections:
+        table = pd.read_csv(raw / "recordings.csv", dtype=str, keep_default_na=False)
+        cells = table.groupby("animal_id", sort=False)["cell_id"].first().groupby(level=0).first()
+        table = table[table["cell_id"].isin(set(cells))].groupby("condition").head(8)
+        table.to_csv(study / "raw_data" / "recordings.csv", index=False)
+        copy_files(study, table["file"])
+    if "plates" in sections:
+        shutil.copy(raw / "plates.csv", study / "raw_data")
+        table = pd.read_csv(raw / "plates.csv", dtype=str, keep_default_na=False)
+        copy_files(study, [*table["file"], *table["layout"]])
+    return study
+
+
+def copy_files(study: Path, files) -> None:
+    for name in dict.fromkeys(files):
+        target = study / "raw_data" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(HOUSE / "raw_data" / name, target)
+
+
+def run_study(study: Path, *extra: str, timeout: int = 600) -> subprocess.CompletedProcess:
+    """Run a study as `make report STUDY=...` does."""
+    command = [sys.executable, "-m", "mgk.run", str(study), *extra]
+    return subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def result_bytes(study: Path) -> dict[str, bytes]:
+    """Every result of a study but logs and the exempt provenance file."""
+    results = study / "results"
+    files = (f for f in results.rglob("*") if f.is_file() and "logs" not in f.relative_to(results).parts)
+    return {str(f.relative_to(results)): f.read_bytes() for f in files if f.name != "run.json"}

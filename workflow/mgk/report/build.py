@@ -1,0 +1,85 @@
+"""The report and its pages, from results alone: `results/report/report.html` and a page for each executed notebook.
+
+    python -m mgk.report.build --after-failure
+
+After a job has failed, the same report is built from what there is, with the missing chapters named; Snakemake calls
+this from `onerror`, and the next good run overwrites it.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import nbformat
+
+from mgk.analyses import ANALYSES
+from mgk.notebooks import NOTEBOOKS, NotebookError, run_notebook
+from mgk.report.pages import render_notebook
+from mgk.study import Study
+
+REPORT = "results/report/report.html"
+REPORT_NOTEBOOK = "results/notebooks/90_report.ipynb"
+# A cell with such a tag belongs to a section of the config and is left out of a report that has no such section.
+SECTION_TAG = "section-"
+
+
+def render_page(notebook: Path, page: Path) -> None:
+    """Render the page of one executed notebook, with a link back to the report."""
+    document = nbformat.read(notebook, as_version=4)
+    title = document.cells[0].source.splitlines()[0].lstrip("# ")
+    experiment = notebook.stem.partition("__")[2]
+    render_notebook(notebook, page, title=f"{title}: {experiment}", home="../report.html")
+
+
+def build_report(study: Path, log: Path) -> None:
+    """Run 90_report on a study's results and render it to report.html."""
+    executed = study / REPORT_NOTEBOOK
+    run_notebook(
+        NOTEBOOKS / "90_report.ipynb",
+        executed,
+        {"study": "..", "output": "../results/report"},
+        folder=study / "results",
+        log=log,
+    )
+    project = Study.open(study)
+    shown = nbformat.read(executed, as_version=4)
+    shown.cells = [c for c in shown.cells if _belongs(c, project)]
+    part = log.with_suffix(".shown.ipynb")
+    nbformat.write(shown, part)
+    render_notebook(part, study / REPORT, title=project.title, home=None, hide_code=True)
+    part.unlink()
+
+
+def _belongs(cell: nbformat.NotebookNode, project: Study) -> bool:
+    sections = [t.removeprefix(SECTION_TAG) for t in cell.metadata.get("tags", []) if t.startswith(SECTION_TAG)]
+    return not sections or any(project.experiments(s) for s in sections)
+
+
+def build_after_failure(study: Path) -> None:
+    """Build pages and report from the results that there are."""
+    for analysis, experiment in Study.open(study).analyses():
+        executed = study / ANALYSES[analysis].executed(experiment)
+        page = study / "results" / "report" / "notebooks" / f"{executed.stem}.html"
+        page.unlink(missing_ok=True)
+        if executed.exists():
+            render_page(executed, page)
+    build_report(study, study / "results" / "logs" / "report" / "all.log")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the report of the study in this folder after a failure."""
+    parser = argparse.ArgumentParser(prog="python -m mgk.report.build", description=main.__doc__)
+    parser.add_argument("--after-failure", action="store_true", required=True)
+    parser.parse_args(arguments)
+    if not Path("results").is_dir():
+        return 0
+    try:
+        build_after_failure(Path())
+    except NotebookError as error:
+        print(f"FAILED report: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
