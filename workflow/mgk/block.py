@@ -9,13 +9,16 @@ All concentrations and potentials of a cell are fitted at once, together with it
 level. Currents are fitted, not ratios: levels near the reversal potential then weigh as little as they know, and
 nothing is divided by a current near zero.
 
+The recordings of a cell in its solutions need not have one gain: channels are lost (rundown), a seal changes. Each cell
+is therefore also fitted with a free gain per solution, which the shape of the block over potential can tell from block.
+One of the two models is taken for all cells of an experiment, by the sum of their AICc.
+
 Vocabulary and units: `ki0_mm`, Ki(0) in mM; `z_delta`, valence times the electrical distance from the blocker's own
-side; *control*, I0; *level*, a commanded potential (mV); *fraction*, I/I0. Fits and verdicts: `mgk.fitting`.
+side; *control*, I0; *level*, the potential of like commands (mV); *fraction*, I/I0. Fits and verdicts: `mgk.fitting`.
 
 Limits: one site, in equilibrium, a blocker that does not permeate. A leak that the blocker does not reach is part of
-the control and biases Ki(0) upwards; loss of channels during the recording (rundown) is block to this model, which is
-why each cell is also fitted with a gain per solution and called weak when that is much better. Effects of permeant
-ions on the site appear as different Ki(0) of the groups, not as a parameter.
+the control and biases Ki(0) upwards. Effects of permeant ions on the site appear as different Ki(0) of the groups, not
+as a parameter.
 """
 
 from dataclasses import dataclass, replace
@@ -34,8 +37,8 @@ FEWEST_CONCENTRATIONS = 2
 # Residual SD over the mean size of the control: 3 % recovers Ki(0) within 3 %, 10 % does not (the project's notes on
 # recordings, section 6); the limit between them is assumed, no source.
 HIGHEST_NOISE = 0.05
-# A gain per solution must improve AICc by this much before the cell is called weak (Burnham & Anderson 2002: a model
-# that is worse by more than 10 has essentially no support).
+# The sum of AICc must be lower by this much before a gain per solution is taken (Burnham & Anderson 2002: a model that
+# is worse by more than 10 has essentially no support).
 GAIN_AICC = 10.0
 # A fraction is shown where its control is at least this many residual SD.
 FRACTION_CONTROL_SD = 10.0
@@ -43,7 +46,11 @@ FRACTION_CONTROL_SD = 10.0
 
 @dataclass(frozen=True)
 class CellBlock:
-    """One cell's block: ln Ki(0) and z delta with their verdicts; `fit` is None where nothing could be fitted."""
+    """One cell's block: ln Ki(0) and z delta with their verdicts.
+
+    `fit` is None where nothing could be fitted; `fitted_pa` is indexed as the points that were fitted; `gain` tells
+    whether each solution had a gain of its own.
+    """
 
     experiment: str
     group: str
@@ -52,8 +59,9 @@ class CellBlock:
     side: str
     ln_ki0: Estimate
     z_delta: Estimate
+    gain: bool = False
     fit: CurveFit | None = None
-    nodes_mv: tuple[float, ...] = ()
+    fitted_pa: pd.Series | None = None
 
     @property
     def noise_pa(self) -> float:
@@ -79,7 +87,7 @@ def unblocked_fraction(free_mm, membrane_mv, ki0_mm, z_delta, temperature_c, sid
     return 1 / (1 + free_mm / blocking_constant_mm(membrane_mv, ki0_mm, z_delta, temperature_c, side))
 
 
-def fit_cells(points: pd.DataFrame) -> list[CellBlock]:
+def fit_cells(points: pd.DataFrame, gain: bool | None = None) -> list[CellBlock]:
     """Fit each cell of each group.
 
     Parameters
@@ -87,37 +95,57 @@ def fit_cells(points: pd.DataFrame) -> list[CellBlock]:
     points : DataFrame
         Table of `mgk.currents.steady_currents`. Excluded rows are not fitted; a cell of which nothing else remains is
         returned as not identified, with the reason of its exclusion.
+    gain : bool, optional
+        Whether each solution has a gain of its own; by default what `gain_is_needed` says.
 
     Raises
     ------
     InputError
         When a recording that is to be fitted has no temperature, or a cell's blocker is on both sides.
     """
-    return [_fit_cell(cell) for _, cell in points.groupby(["group", "cell_id"], sort=False)]
+    gain = gain_is_needed(points) if gain is None else gain
+    return [_fit_cell(cell, gain) for _, cell in points.groupby(["group", "cell_id"], sort=False)]
 
 
-def _fit_cell(cell: pd.DataFrame) -> CellBlock:
+def gain_is_needed(points: pd.DataFrame) -> bool:
+    """Tell whether a gain per solution lowers the sum of AICc over all cells by more than 10."""
+    return bool(aicc_gained(points) > GAIN_AICC)
+
+
+def aicc_gained(points: pd.DataFrame) -> float:
+    """Return by how much a gain per solution lowers the sum of AICc over the cells that allow both models."""
+    differences = [0.0]
+    for _, cell in points.groupby(["group", "cell_id"], sort=False):
+        used = cell[~cell["excluded"]]
+        if not _why_no_fit(cell, used):
+            side = _side(cell)
+            without, with_gain = (fit_woodhull(used, side, gain=gain, profile=False) for gain in (False, True))
+            difference = without.aicc - with_gain.aicc
+            differences.append(0.0 if np.isnan(difference) else difference)
+    return float(np.sum(differences))
+
+
+def _side(cell: pd.DataFrame) -> str:
+    sides = cell.loc[cell["ligand_free_mm"] > 0, "ligand_side"].unique()
+    if len(sides) > 1:
+        raise InputError(f"cell {cell['cell_id'].iloc[0]}: the blocker is on both sides; one fit takes one side")
+    return sides[0] if len(sides) else cell["ligand_side"].iloc[0]
+
+
+def _fit_cell(cell: pd.DataFrame, gain: bool) -> CellBlock:
     first = cell.iloc[0]
     used = cell[~cell["excluded"]]
-    blocked = cell[cell["ligand_free_mm"] > 0]
-    sides = blocked["ligand_side"].unique()
-    if len(sides) > 1:
-        raise InputError(f"cell {first['cell_id']}: the blocker is on both sides; one fit takes one side")
-    side = sides[0] if len(sides) else first["ligand_side"]
+    side = _side(cell)
     head = (first["experiment"], first["group"], first["cell_id"], first["animal_id"], side)
     reason = _why_no_fit(cell, used)
     if reason:
         nothing = Estimate(*[np.nan] * 4, "not_identified", reason)
-        return CellBlock(*head, nothing, nothing)
-    if used["temperature_c"].isna().any():
-        missing = used.loc[used["temperature_c"].isna(), "recording_id"].iloc[0]
-        raise InputError(f"raw_data/recordings.csv, {missing}, temperature_c: empty: RT/F of the fit needs it, C")
-    fit = fit_woodhull(used, side)
+        return CellBlock(*head, nothing, nothing, gain)
+    fit = fit_woodhull(used, side, gain=gain)
     ln_ki0, z_delta = fit.parameters["ln_ki0"], fit.parameters["z_delta"]
     for reason in _weaknesses(used, fit, side):
         ln_ki0, z_delta = _weaken(ln_ki0, reason), _weaken(z_delta, reason)
-    nodes = used.groupby("level_mv")["membrane_mv"].mean()
-    return CellBlock(*head, ln_ki0, z_delta, fit, tuple(nodes))
+    return CellBlock(*head, ln_ki0, z_delta, gain, fit, used["current_pa"] - fit.residuals)
 
 
 def _why_no_fit(cell: pd.DataFrame, used: pd.DataFrame) -> str:
@@ -132,7 +160,7 @@ def _why_no_fit(cell: pd.DataFrame, used: pd.DataFrame) -> str:
     return ""
 
 
-def fit_woodhull(points: pd.DataFrame, side: str, *, gain: bool = False) -> CurveFit:
+def fit_woodhull(points: pd.DataFrame, side: str, *, gain: bool = False, profile: bool = True) -> CurveFit:
     """Fit currents of one cell at all concentrations and potentials with its control.
 
     Parameters
@@ -143,14 +171,24 @@ def fit_woodhull(points: pd.DataFrame, side: str, *, gain: bool = False) -> Curv
         Side of the blocker, internal or external.
     gain : bool
         A free gain for each concentration but the lowest: what rundown or another seal would do.
+    profile : bool
+        Whether the intervals of ln_ki0 and z_delta are profiled.
 
     Returns
     -------
     CurveFit
-        Parameters ln_ki0 (Ki(0) in mM), z_delta, the control at each level (pA) and, with `gain`, ln_gain_1 ...
-        Only ln_ki0 and z_delta are profiled. The control between levels, where a corrected membrane potential lies
-        beside the mean of its level, is the cubic spline through the levels.
+        Parameters ln_ki0 (Ki(0) in mM), z_delta, the control at each level (pA) and, with `gain`, ln_gain_1 ... of the
+        concentrations above the lowest, in their order. The control between levels, where a corrected membrane
+        potential lies beside the mean of its level, is the cubic spline through the levels.
+
+    Raises
+    ------
+    InputError
+        When a recording has no temperature.
     """
+    if points["temperature_c"].isna().any():
+        missing = points.loc[points["temperature_c"].isna(), "recording_id"].iloc[0]
+        raise InputError(f"raw_data/recordings.csv, {missing}, temperature_c: empty: RT/F of the fit needs it, C")
     potential = points["membrane_mv"].to_numpy()
     free_mm = points["ligand_free_mm"].to_numpy()
     current = points["current_pa"].to_numpy()
@@ -176,7 +214,7 @@ def fit_woodhull(points: pd.DataFrame, side: str, *, gain: bool = False) -> Curv
         return unblocked * np.exp(ln_gain[solution]) if gain else unblocked
 
     return fit_curve(
-        current_of, (control, free_mm, reduced), current, start, profile=[] if gain else ["ln_ki0", "z_delta"]
+        current_of, (control, free_mm, reduced), current, start, profile=["ln_ki0", "z_delta"] if profile else []
     )
 
 
@@ -196,10 +234,6 @@ def _weaknesses(points: pd.DataFrame, fit: CurveFit, side: str) -> list[str]:
         reasons.append(f"{blocking[0]:.3g} to {blocking[-1]:.3g} mM do not bracket Ki(V) at any potential")
     if noise > HIGHEST_NOISE:
         reasons.append(f"noise is {100 * noise:.1f} % of the control")
-    if blocking.size >= FEWEST_CONCENTRATIONS and fit.dof > blocking.size:
-        gained = fit_woodhull(points, side, gain=True)
-        if fit.aicc - gained.aicc > GAIN_AICC:
-            reasons.append(f"a gain per solution fits better (AICc lower by {fit.aicc - gained.aicc:.0f}): rundown?")
     return reasons
 
 
@@ -215,7 +249,8 @@ def block_fits(cells: list[CellBlock]) -> pd.DataFrame:
     """
     rows = []
     for cell in cells:
-        head = (cell.experiment, cell.group, cell.cell_id, f"woodhull_{cell.side}")
+        model = f"woodhull_{cell.side}" + ("_gain" if cell.gain else "")
+        head = (cell.experiment, cell.group, cell.cell_id, model)
         rows.append(fit_row(*head, "ki0_mm", "mM", cell.ln_ki0.exp()))
         rows.append(fit_row(*head, "z_delta", "1", cell.z_delta))
     fits = pd.DataFrame(rows, columns=list(FIT_COLUMNS))
@@ -230,33 +265,34 @@ def cell_fractions(points: pd.DataFrame, cells: list[CellBlock]) -> pd.DataFrame
     -------
     DataFrame
         experiment, group, cell_id, animal_id, the solutions and temperature, level_mv, membrane_mv, current_pa,
-        fitted_pa, fraction, fraction_fitted, excluded, reason. `fraction` is measured over measured current, and
-        empty where the control is smaller than ten residual SD or was not measured.
+        fitted_pa, fraction, fraction_fitted, excluded, reason. `fraction` is measured over measured current (a gain of
+        its solution is still in it), and empty where the control is smaller than ten residual SD or was not measured.
     """
     keys = [
         "experiment", "group", "cell_id", "animal_id", "ligand", "ligand_side", "ligand_total_mm", "ligand_free_mm",
         "temperature_c", "potassium_internal_mm", "potassium_external_mm", "level_mv", "excluded", "reason",
     ]  # fmt: skip
-    table = points.groupby(keys, sort=False, dropna=False)[["membrane_mv", "current_pa"]].mean().reset_index()
-    table[["fitted_pa", "fraction", "fraction_fitted"]] = np.nan
-    by_cell = {(cell.group, cell.cell_id): cell for cell in cells}
+    fitted = pd.concat([pd.Series(dtype=float), *(cell.fitted_pa for cell in cells if cell.fit is not None)])
+    table = points.assign(fitted_pa=fitted).groupby(keys, sort=False, dropna=False)
+    table = table[["membrane_mv", "current_pa", "fitted_pa"]].mean().reset_index()
+    table[["fraction", "fraction_fitted"]] = np.nan
+    by_cell = {(cell.group, cell.cell_id): cell for cell in cells if cell.fit is not None}
     for key, rows in table[~table["excluded"]].groupby(["group", "cell_id"], sort=False):
-        cell = by_cell[key]
-        if cell.fit is None:
+        if key not in by_cell:
             continue
-        ki0, z_delta = np.exp(cell.ln_ki0.value), cell.z_delta.value
-        control = np.array([value for name, value in cell.fit.estimates.items() if name.startswith("control_")])
-        spline = make_interp_spline(cell.nodes_mv, control, k=min(3, control.size - 1))
-        at = rows.index
-        fraction = unblocked_fraction(
-            rows["ligand_free_mm"], rows["membrane_mv"], ki0, z_delta, rows["temperature_c"], cell.side
+        cell = by_cell[key]
+        table.loc[rows.index, "fraction_fitted"] = unblocked_fraction(
+            rows["ligand_free_mm"],
+            rows["membrane_mv"],
+            np.exp(cell.ln_ki0.value),
+            cell.z_delta.value,
+            rows["temperature_c"],
+            cell.side,
         )
-        table.loc[at, "fraction_fitted"] = fraction
-        table.loc[at, "fitted_pa"] = spline(rows["membrane_mv"]) * fraction
-        unblocked = rows[rows["ligand_free_mm"] == 0].groupby("level_mv")["current_pa"].mean()
-        measured = rows["level_mv"].map(unblocked)
+        control = rows.loc[rows["ligand_free_mm"] == 0].groupby("level_mv")["current_pa"].mean()
+        measured = rows["level_mv"].map(control)
         large = measured.abs() >= FRACTION_CONTROL_SD * cell.noise_pa
-        table.loc[at, "fraction"] = (rows["current_pa"] / measured).where(large)
+        table.loc[rows.index, "fraction"] = (rows["current_pa"] / measured).where(large)
     return table
 
 
@@ -297,6 +333,24 @@ def block_table(fractions: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
     order = ["group", "ligand_total_mm", "level_mv"]
     return pd.DataFrame(rows, columns=list(columns)).sort_values(order, ignore_index=True)
+
+
+def solution_gains(cells: list[CellBlock]) -> pd.DataFrame:
+    """Return the gain of each solution against the lowest concentration of its cell; empty without gains.
+
+    Returns
+    -------
+    DataFrame
+        group, cell_id, animal_id, solution (1, 2, ... in order of concentration), gain.
+    """
+    rows = [
+        (cell.group, cell.cell_id, cell.animal_id, int(name.removeprefix("ln_gain_")), float(np.exp(estimate)))
+        for cell in cells
+        if cell.fit is not None
+        for name, estimate in cell.fit.estimates.items()
+        if name.startswith("ln_gain_")
+    ]
+    return pd.DataFrame(rows, columns=["group", "cell_id", "animal_id", "solution", "gain"])
 
 
 def open_ratios(

@@ -85,7 +85,8 @@ def _check_recordings(study: Study) -> list[Problem]:
     problems = list(problems)
     problems += _check_experiments(table, experiments, RECORDINGS, "recordings")
     named = table[table["experiment"].isin(list(experiments))]
-    problems += _check_files(study, named, "file", RECORDINGS, _recording_problems)
+    problems += _check_files(study, named, "file", RECORDINGS, _header_problems)
+    problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
     problems += _check_recipes_of(study, named)
     problems += _check_blockers(study, named)
     problems += _check_cells(table)
@@ -129,10 +130,23 @@ def _file_problems(raw_data: Path, name: str, look) -> list[str]:
     return look(path)
 
 
-def _recording_problems(path: Path) -> list[str]:
+def _header_problems(path: Path) -> list[str]:
     from mgk.recordings import check_header
 
     return check_header(path)
+
+
+def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
+    """The header must allow what the row and the experiment ask: channels, windows, command."""
+    from mgk.recordings.measure import check_recording
+
+    problems = []
+    for i, row in _filled(table, "file"):
+        settings = study.experiments("recordings")[row["experiment"]]
+        if row["file"] not in unreadable:
+            found = check_recording(row, study.raw_data / row["file"], settings)
+            problems += [Problem(RECORDINGS, i, "", row["recording_id"], allowed) for allowed in found]
+    return problems
 
 
 def _plate_problems(path: Path) -> list[str]:

@@ -4,8 +4,8 @@
 `group_curves` make the tables of the current-voltage notebook.
 
 Vocabulary and units: potentials in mV, inside against outside; currents in pA, outward positive (the membrane's
-convention); conductances in nS; concentrations in mM, *free* unless the name says total. *Level*: a commanded
-potential. *Reversal potential*: where the current is zero. *Slope conductance*: dI/dV at the reversal potential.
+convention); conductances in nS; concentrations in mM, *free* unless the name says total. *Level*: the
+potential of like commands. *Reversal potential*: where the current is zero. *Slope conductance*: dI/dV there.
 *Chord conductance*: I / (V - reversal potential) at a stated potential.
 
 Limits: steady currents in voltage steps. The current is that measured against the amplifier's zero. The current at
@@ -22,20 +22,11 @@ from scipy.stats import t
 
 from mgk.constants import thermal_voltage_mv
 from mgk.fitting import CurveFit, Estimate, fit_curve
-from mgk.solutions.potentials import nernst_mv
+from mgk.solutions import internal_external, nernst_mv
 from mgk.statistics import FIT_COLUMNS, fit_row, group_rows, summarise_cells
 from mgk.study import Study
 from mgk.tables import InputError, read_table
 
-# The solution on each side of the membrane; the cytosol of a cell whose membrane stays closed has no recipe.
-SIDES = {
-    "inside_out": {"internal": "bath_solution", "external": "pipette_solution"},
-    "outside_out": {"internal": "pipette_solution", "external": "bath_solution"},
-    "whole_cell": {"internal": "pipette_solution", "external": "bath_solution"},
-    "perforated": {"internal": None, "external": "bath_solution"},
-    "cell_attached": {"internal": None, "external": "pipette_solution"},
-    "two_electrode": {"internal": None, "external": "bath_solution"},
-}
 # Commands nearer to each other than this are one level (a recorded voltage channel is never twice the same).
 LEVEL_GAP_MV = 1.0
 # Levels on which the local polynomial at the reversal potential rests, and the fewest that allow one.
@@ -83,8 +74,8 @@ def steady_currents(measurements, quality, recordings, free_ions=None) -> pd.Dat
     Raises
     ------
     InputError
-        When a recording is not in the table or without quality, has no configuration or ligand side where one is
-        needed, or its recipe contradicts its stated total.
+        When a recording is not in the table or without quality, has no ligand side or total where one is needed, or
+        its recipe contradicts its stated total.
     """
     chambers = _chambers(recordings, free_ions)
     verdicts = quality[["recording_id", "verdict", "reason"]]
@@ -95,12 +86,14 @@ def steady_currents(measurements, quality, recordings, free_ions=None) -> pd.Dat
             unknown = ", ".join(points.loc[points[column].isna(), "recording_id"].unique()[:5])
             raise InputError(f"{place} has no row for {unknown}, which measurements.csv names")
     points["current_pa"] = points["steady_membrane_pa"]
-    points["level_mv"] = voltage_levels(points["command_mv"])
+    # The sign of a command means different things in different configurations.
+    for _, alike in points.groupby("configuration"):
+        points.loc[alike.index, "level_mv"] = voltage_levels(alike["command_mv"], alike["membrane_mv"])
     points["group"] = points["condition"].fillna("").replace("", "all")
     unmeasured = points[["membrane_mv", "current_pa", "level_mv"]].isna().any(axis=1)
     points["reason"] = np.select(
         [points["exclude"] != "", points["verdict"] == "exclude", unmeasured],
-        [points["exclude"], points["reason"], "no potential or no current was measured"],
+        [points["exclude"], points["reason"], "no membrane potential or current: not measured, or no configuration"],
         default="",
     )
     points["excluded"] = (points["exclude"] != "") | (points["verdict"] == "exclude") | unmeasured
@@ -118,76 +111,71 @@ POINT_COLUMNS = (
 def _chambers(recordings: pd.DataFrame, free_ions: pd.DataFrame | None) -> pd.DataFrame:
     """Say for each recording what was on both sides of the membrane, and where that is known from."""
     rows = []
-    for recording in recordings.itertuples():
-        if recording.configuration not in SIDES:
-            raise InputError(
-                f"raw_data/recordings.csv, {recording.recording_id}, configuration: {recording.configuration!r}: "
-                f"which solution is inside follows from it; allowed: {', '.join(SIDES)}"
-            )
-        potassium = {side: _in_recipe(recording, side, "K", free_ions)[0] for side in ("internal", "external")}
-        known = np.min(list(potassium.values())) > 0 and np.isfinite(recording.temperature_c)
-        reversal = (
-            nernst_mv(1, potassium["external"], potassium["internal"], recording.temperature_c) if known else np.nan
-        )
-        free, source = _ligand(recording, free_ions)
-        total = recording.ligand_total_mm if recording.ligand else 0.0
-        rows.append((
-            recording.recording_id, recording.ligand, recording.ligand_side, total, free, source,
-            recording.configuration, recording.temperature_c, potassium["internal"], potassium["external"], reversal,
-            recording.exclude,
-        ))  # fmt: skip
-    columns = (
-        "recording_id", "ligand", "ligand_side", "ligand_total_mm", "ligand_free_mm", "ligand_source", "configuration",
-        "temperature_c", "potassium_internal_mm", "potassium_external_mm", "nernst_potassium_mv", "exclude",
-    )  # fmt: skip
-    return pd.DataFrame(rows, columns=columns)
+    for row in recordings.to_dict("records"):
+        sides = internal_external(row)
+        inside, outside = (_in_recipe(sides.get(side, ""), "K", free_ions)[0] for side in ("internal", "external"))
+        known = inside > 0 and outside > 0 and np.isfinite(row["temperature_c"])
+        free, source = _ligand(row, sides, free_ions)
+        rows.append({
+            "recording_id": row["recording_id"],
+            "ligand": row["ligand"],
+            "ligand_side": row["ligand_side"],
+            "ligand_total_mm": row["ligand_total_mm"] if row["ligand"] else 0.0,
+            "ligand_free_mm": free,
+            "ligand_source": source,
+            "configuration": row["configuration"],
+            "temperature_c": row["temperature_c"],
+            "potassium_internal_mm": inside,
+            "potassium_external_mm": outside,
+            "nernst_potassium_mv": nernst_mv(1, outside, inside, row["temperature_c"]) if known else np.nan,
+            "exclude": row["exclude"],
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
-def _ligand(recording, free_ions) -> tuple[float, str]:
+def _ligand(row: dict, sides: dict[str, str], free_ions) -> tuple[float, str]:
     """Return the free concentration of a recording's ligand and where it comes from."""
-    if not recording.ligand:
+    if not row["ligand"]:
         return 0.0, "no ligand"
-    place = f"raw_data/recordings.csv, {recording.recording_id}"
-    if recording.ligand_side not in ("internal", "external"):
-        raise InputError(f"{place}, ligand_side: {recording.ligand_side!r}: allowed: internal, external")
-    free, recipe = _in_recipe(recording, recording.ligand_side, recording.ligand, free_ions)
-    total = recording.ligand_total_mm
+    place, total = f"raw_data/recordings.csv, {row['recording_id']}", row["ligand_total_mm"]
+    if row["ligand_side"] not in ("internal", "external"):
+        raise InputError(f"{place}, ligand_side: {row['ligand_side']!r}: allowed: internal, external")
     if np.isnan(total):
-        raise InputError(f"{place}, ligand_total_mm: empty: the ligand {recording.ligand} needs a number, mM")
-    if recipe:
-        if free > total * (1 + 1e-9):
-            raise InputError(
-                f"{place}: {free:g} mM free {recording.ligand} in {recipe} for a stated total of {total:g} mM"
-            )
-        return free, f"solved from recipe {recipe}"
-    return total, "stated total taken as free: no recipe"
+        raise InputError(f"{place}, ligand_total_mm: empty: the ligand {row['ligand']} needs a number, mM")
+    free, recipe = _in_recipe(sides.get(row["ligand_side"], ""), row["ligand"], free_ions)
+    if not recipe:
+        return total, "stated total taken as free: no recipe"
+    if free > total * (1 + 1e-9):
+        raise InputError(f"{place}: {free:g} mM free {row['ligand']} in {recipe} for a stated total of {total:g} mM")
+    return free, f"solved from recipe {recipe}"
 
 
-def _in_recipe(recording, side: str, species: str, free_ions) -> tuple[float, str]:
-    """Return the free concentration of a species on a side and the name of recipe and constants; NaN, '' without."""
-    column = SIDES[recording.configuration][side]
-    solution = getattr(recording, column) if column else ""
+def _in_recipe(solution: str, species: str, free_ions) -> tuple[float, str]:
+    """Return the free concentration of a species and the name of recipe and constants; NaN and '' without a recipe."""
     if free_ions is None or not solution:
         return np.nan, ""
     ions = free_ions[free_ions["solution_id"] == solution]
     if ions.empty:
         return np.nan, ""
-    if len(ions["constants"].unique()) > 1:
-        raise InputError(
-            f"free_ions.csv solves {solution} with several sets of constants: {', '.join(ions['constants'].unique())}"
-        )
+    sets = ions["constants"].unique()
+    if len(sets) > 1:
+        raise InputError(f"free_ions.csv solves {solution} with several sets of constants: {', '.join(sets)}")
     found = ions.loc[ions["species"] == species, "concentration_mm"]
-    return (float(found.iloc[0]) if len(found) else 0.0), f"{solution}, {ions['constants'].iloc[0]}"
+    return (float(found.iloc[0]) if len(found) else 0.0), f"{solution}, {sets[0]}"
 
 
-def voltage_levels(command_mv) -> np.ndarray:
-    """Return for each command the level that it belongs to: the mean of commands without a gap of 1 mV, to 0.1 mV."""
-    command = np.asarray(command_mv, float)
+def voltage_levels(command_mv, membrane_mv) -> np.ndarray:
+    """Return for each sweep the level that it belongs to: the mean membrane potential of like commands, to 1 mV.
+
+    Commands without a gap of 1 mV between them are alike.
+    """
+    command, membrane = np.asarray(command_mv, float), np.asarray(membrane_mv, float)
     level = np.full(command.shape, np.nan)
-    order = np.argsort(command)[: int(np.isfinite(command).sum())]
-    if order.size:
-        for members in np.split(order, np.flatnonzero(np.diff(command[order]) >= LEVEL_GAP_MV) + 1):
-            level[members] = np.round(command[members].mean(), 1) + 0.0
+    known = np.flatnonzero(np.isfinite(command) & np.isfinite(membrane))
+    order = known[np.argsort(command[known], kind="stable")]
+    for members in np.split(order, np.flatnonzero(np.diff(command[order]) >= LEVEL_GAP_MV) + 1):
+        if members.size:
+            level[members] = np.round(membrane[members].mean()) + 0.0
     return level
 
 

@@ -15,6 +15,7 @@ Units near 1 (mM, mV, ms) are good practice, not a condition. Summaries over cel
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq, least_squares
@@ -140,13 +141,19 @@ def fit_curve(
     unknown = sorted(set(profile or ()) - set(problem.names))
     if unknown:
         raise InputError(f"profile names {', '.join(unknown)}, which the start does not: {', '.join(problem.names)}")
-    theta, jacobian = problem.best()
+    minimum = problem.best()
     for _ in range(3):
-        fit = _assess(problem, theta, jacobian, level, problem.names if profile is None else profile)
+        fit = _assess(problem, minimum, level, problem.names if profile is None else profile)
         if isinstance(fit, CurveFit):
             return fit
-        theta, jacobian = problem.polish(fit)  # the profile came upon a lower minimum
+        minimum = problem.solve(fit)  # the profile came upon a lower minimum
     raise InputError("the fit found no stable minimum: its profile kept finding lower ones")
+
+
+class _Minimum(NamedTuple):
+    theta: np.ndarray
+    jacobian: np.ndarray
+    rss: float
 
 
 @dataclass(frozen=True)
@@ -164,7 +171,7 @@ class _Problem:
     @classmethod
     def of(cls, model, x, y, start, sd, bounds) -> "_Problem":
         y = np.asarray(y, float)
-        weight = np.ones_like(y) if sd is None else 1 / np.broadcast_to(np.asarray(sd, float), y.shape)
+        sd = np.ones_like(y) if sd is None else np.broadcast_to(np.asarray(sd, float), y.shape)
         names = tuple(start)
         bounds = dict(bounds or {})
         unknown = sorted(set(bounds) - set(names))
@@ -176,12 +183,12 @@ class _Problem:
             raise InputError(
                 f"y has shape {y.shape}, {np.sum(~np.isfinite(y))} not finite; a list of numbers is needed"
             )
-        if not np.isfinite(weight).all() or (weight <= 0).any():
+        if not np.isfinite(sd).all() or (sd <= 0).any():
             raise InputError("sd must be finite and above 0")
         outside = [n for n, v, a, b in zip(names, first, low, high, strict=True) if not a <= v <= b]
         if outside:
             raise InputError(f"start of {', '.join(outside)} is not a number within its bounds")
-        problem = cls(model, x, y, weight, names, first, low, high, complex_step=False)
+        problem = cls(model, x, y, 1 / sd, names, first, low, high, complex_step=False)
         return replace(problem, complex_step=problem._is_analytic(first))
 
     def curve(self, theta: np.ndarray) -> np.ndarray:
@@ -206,13 +213,16 @@ class _Problem:
             by_complex = self._complex_jacobian(theta)
         except (TypeError, ValueError, ArithmeticError):
             return False
+        if not (np.isfinite(by_complex).all() and np.isfinite(self.residual(theta)).all()):
+            return False
         step = DIFF_STEP * np.where(theta == 0, 1, theta)
-        sides = [(theta + np.diag(step)), (theta - np.diag(step))]
-        with np.errstate(all="ignore"):
-            above, below = ([self.residual(side) for side in sides_] for sides_ in sides)
-            by_difference = (np.array(above) - np.array(below)).T / (2 * step)
-            size = np.abs(by_difference).max(axis=0) + np.abs(self.residual(theta)).max() / np.abs(step) * 1e-9
-            return bool((np.abs(by_complex - by_difference) <= 1e-3 * size).all())
+        by_difference = np.empty_like(by_complex)
+        for i in range(theta.size):
+            shift = step * (np.arange(theta.size) == i)
+            by_difference[:, i] = (self.residual(theta + shift) - self.residual(theta - shift)) / (2 * step[i])
+        rounding = 1e-9 * np.abs(self.residual(theta)).max() / np.abs(step)
+        allowed = 1e-3 * (np.abs(by_difference).max(axis=0) + rounding)
+        return bool((np.abs(by_complex - by_difference) <= allowed).all())
 
     def _complex_jacobian(self, theta: np.ndarray) -> np.ndarray:
         columns = np.empty((self.y.size, theta.size))
@@ -222,26 +232,33 @@ class _Problem:
             columns[:, i] = self.curve(shifted).imag / COMPLEX_STEP
         return columns * self.weight[:, None]
 
-    def solve(self, start: np.ndarray, free: np.ndarray, tolerance: float, evaluations: int):
-        """Minimise over the parameters `free` (a mask), the others held at `start`; return scipy's result."""
+    def solve(self, start: np.ndarray, free: np.ndarray | None = None, tolerance=1e-15, evaluations=2000):
+        """Minimise over the parameters `free` (a mask; default all), the others held; None where it cannot begin.
+
+        Parameters are divided by their start and residuals by the size of the data, so that neither step nor criterion
+        depends on the units.
+        """
         if not np.isfinite(self.residual(start)).all():
             return None
+        free = np.ones(start.size, bool) if free is None else free
+        unit = np.where(self.start == 0, 1.0, np.abs(self.start))[free]
+        size = np.linalg.norm(self.y * self.weight) or 1.0
 
         def whole(part):
             theta = start.astype(part.dtype)
-            theta[free] = part
+            theta[free] = part * unit
             return theta
 
         jacobian = "3-point"
         if self.complex_step:
 
             def jacobian(part):
-                return self._complex_jacobian(whole(part))[:, free]
+                return self._complex_jacobian(whole(part))[:, free] * unit / size
 
-        low, high = self.low[free], self.high[free]
-        return least_squares(
-            lambda part: self.residual(whole(part)),
-            np.clip(start[free], np.nextafter(low, np.inf), np.nextafter(high, -np.inf)),
+        low, high = self.low[free] / unit, self.high[free] / unit
+        result = least_squares(
+            lambda part: self.residual(whole(part)) / size,
+            np.clip(start[free] / unit, np.nextafter(low, np.inf), np.nextafter(high, -np.inf)),
             jacobian,
             (low, high),
             method="trf",
@@ -252,26 +269,21 @@ class _Problem:
             gtol=tolerance,
             max_nfev=evaluations,
         )
+        theta = whole(result.x)
+        return _Minimum(theta, result.jac * size / unit, self.rss(theta))
 
-    def polish(self, theta: np.ndarray):
-        """Return the minimum reached from `theta` to full precision and the Jacobian there, or None."""
-        result = self.solve(theta, np.ones(theta.size, bool), 1e-15, 2000)
-        return None if result is None else (result.x, result.jac)
-
-    def best(self):
-        """Return the lowest minimum that the starts lead to, and the Jacobian there."""
-        everything = np.ones(self.start.size, bool)
-        found = [self.solve(self.start, everything, 1e-15, 2000)]
-        found += [self.solve(start, everything, 1e-8, 200) for start in self._further_starts()]
-        found = [result for result in found if result is not None]
-        if not found:
+    def best(self) -> "_Minimum":
+        """Return the lowest minimum that the starts lead to."""
+        first = self.solve(self.start)
+        others = [self.solve(start, tolerance=1e-8, evaluations=200) for start in self._further_starts()]
+        others = [minimum for minimum in others if minimum is not None]
+        lowest = min(others, key=lambda minimum: minimum.rss, default=None)
+        if first is None and lowest is None:
             raise InputError(f"the model is not finite at the start {dict(zip(self.names, self.start, strict=True))}")
-        costs = np.array([result.cost for result in found])
         # A further start replaces the given one only by a minimum that is lower beyond rounding.
-        lowest = 0 if costs[0] <= costs.min() * (1 + 1e-9) else int(costs.argmin())
-        if lowest == 0:
-            return found[0].x, found[0].jac
-        return self.polish(found[lowest].x)
+        if first is None or (lowest is not None and lowest.rss < first.rss * (1 - 1e-9)):
+            return self.solve(lowest.theta)
+        return first
 
     def _further_starts(self):
         """Yield starts around the first: each within a factor of 4, logarithms and zeros within 1.4 of it."""
@@ -281,11 +293,11 @@ class _Problem:
             yield np.clip(np.where(additive, self.start + np.log(4) * u, self.start * 4.0**u), self.low, self.high)
 
 
-def _assess(problem: _Problem, theta, jacobian, level: float, profiled: Sequence[str]):
-    """Return the CurveFit at the minimum `theta`, or a point below it that the profile came upon."""
+def _assess(problem: _Problem, minimum: _Minimum, level: float, profiled: Sequence[str]):
+    """Return the CurveFit at a minimum, or a point below it that the profile came upon."""
+    theta, jacobian, rss = minimum
     n, p = problem.y.size, theta.size
     dof = n - p
-    rss = problem.rss(theta)
     scale = np.linalg.norm(jacobian, axis=0)
     exact = rss <= n * (1e-13 * np.abs(problem.y * problem.weight).max()) ** 2
     variance = rss / dof if dof > 0 else np.nan
@@ -366,10 +378,8 @@ def _profile_limit(problem, theta, covariance, rss, variance, quantile, i, sign)
             guesses = [np.clip(g, problem.low, problem.high) for g in (linear, at_hand + (u - nearest) * tangent)]
             guesses.append(np.where(free, at_hand, guesses[0]))
             point = min(guesses, key=problem.rss)
-            result = problem.solve(point, free, 1e-9, 100) if free.any() else None
-            if result is not None:
-                point = point.copy()
-                point[free] = result.x
+            minimum = problem.solve(point, free, 1e-9, 100) if free.any() else None
+            point = point if minimum is None else minimum.theta
             solved[u] = (min(np.sqrt(max(problem.rss(point) - rss, 0.0) / variance), 1e6), point)
         return solved[u][0]
 

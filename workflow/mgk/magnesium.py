@@ -24,7 +24,11 @@ import pandas as pd
 
 from mgk.tables.problems import InputError
 
-ROLES = ("background", "rmin", "rmax", "sample")
+CALIBRATORS = ("background", "rmin", "rmax")
+ROLES = (*CALIBRATORS, "sample")
+CHANNELS = ("340", "380")
+PLACE = ["run_id", "plate_id", "well"]
+DESCRIBED = ["sample_id", "animal_id", "condition"]
 SEED = 340380
 DRAWS = 4000
 LEVEL = 0.95
@@ -55,17 +59,24 @@ class Settings:
 
 @dataclass(frozen=True)
 class Curve:
-    """Calibration as it enters the equation: arrays of draws, the estimate at place 0."""
+    """Calibration as it enters the equation: arrays of draws, the estimate at place 0.
+
+    `reason` says why the run cannot be calibrated; its arrays are then NaN, and so are its samples.
+    """
 
     rmin: np.ndarray
     rmax: np.ndarray
     beta: np.ndarray
     kd_mm: float
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration of one run as measured: arrays of draws, the estimate at place 0; `wells` counts those used."""
+    """Calibration of one run as measured: arrays of draws, the estimate at place 0; `wells` counts those used.
+
+    NaN where a role has too few wells.
+    """
 
     run_id: str
     background_340: np.ndarray
@@ -150,13 +161,15 @@ def saturated(rmin, rmax_apparent, beta_apparent, kd_mm: float, rmax_magnesium_m
     return rmax, beta
 
 
-def paired_wells(wells: pd.DataFrame) -> pd.DataFrame:
+def paired_wells(wells: pd.DataFrame, quality: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return a row per well with its fluorescence at 340 and 380 nm, ordered by run, plate and well.
 
     Parameters
     ----------
     wells : DataFrame
         `results/plates/<experiment>/wells.csv`. Readings of one well at one wavelength (repeats, times) are averaged.
+    quality : DataFrame or None
+        `results/plates/<experiment>/quality.csv`; no well of a plate with the verdict `exclude` is used.
 
     Returns
     -------
@@ -167,40 +180,46 @@ def paired_wells(wells: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InputError
-        When there are no reads named 340 and 380, or a sample has no animal or two of anything that it has one of.
+        When there are no reads named 340 and 380, no sample wells, or a sample without one animal and one condition.
     """
     wells = wells[wells["role"].isin(ROLES)].copy()
     wells["read_name"] = wells["read_name"].astype(str).str.removesuffix(".0")
     found = sorted(set(wells["read_name"]))
-    if not {"340", "380"} <= set(found):
+    if not set(CHANNELS) <= set(found):
         raise InputError(f"wells.csv has the reads {', '.join(found) or 'none'}; needed: reads named 340 and 380")
-    wells = wells[wells["read_name"].isin(("340", "380"))]
-    place, described = ["run_id", "plate_id", "well"], ["sample_id", "animal_id", "condition"]
-    words = [*place, *described, "flag"]
+    words = [*PLACE, *DESCRIBED, "flag"]
     wells[words] = wells.reindex(columns=words).astype(object).fillna("")
-    wells["problem"] = np.where(wells["flag"] != "", wells["flag"], np.where(wells["value"].isna(), "missing", ""))
-    rows = []
-    for (run_id, plate_id, well), group in wells.groupby(place, sort=False):
-        at = {name: group[group["read_name"] == name] for name in ("340", "380")}
-        problems = [f"{name} nm: {p}" for name, part in at.items() for p in _problems(part)]
-        means = {f"f{name}": part["value"].mean() if len(part) else np.nan for name, part in at.items()}
-        first = group.iloc[0]
-        kept = {name: first[name] for name in ("role", *described)}
-        rows.append(
-            {"run_id": run_id, "plate_id": plate_id, "well": well, **kept, **means, "reason": ", ".join(problems)}
-        )
-    pairs = pd.DataFrame(rows)
+    wells["flag"] = wells["flag"].mask((wells["flag"] == "") & wells["value"].isna(), "missing")
+    pairs = wells.drop_duplicates(PLACE).set_index(PLACE)[["role", *DESCRIBED]]
+    flags = pd.DataFrame(index=pairs.index)
+    for channel in CHANNELS:
+        read = wells[wells["read_name"] == channel].groupby(PLACE)
+        pairs[f"f{channel}"] = read["value"].mean()
+        flags[channel] = read["flag"].agg(lambda flags: " and ".join(sorted(set(flags) - {""})))
+    pairs["reason"] = [_reason(*row) for row in flags.fillna("missing").itertuples(index=False)]
+    pairs = pairs.reset_index()
+    if quality is not None:
+        excluded = quality.loc[quality["verdict"] == "exclude", "plate_id"]
+        pairs.loc[pairs["plate_id"].isin(excluded), "reason"] = "plate excluded"
     _check_samples(pairs[pairs["role"] == "sample"])
-    order = pairs["well"].str.extract(r"^([A-Z]+)0*(\d+)$")
-    pairs = pairs.assign(row=order[0], column=order[1].astype(float))
-    return pairs.sort_values(["run_id", "plate_id", "row", "column"], ignore_index=True).drop(columns=["row", "column"])
+    position = pairs["well"].str.extract(r"^([A-Z]+)0*(\d+)$")
+    pairs = pairs.assign(row=position[0], column=position[1].astype(float))
+    columns = ["run_id", "plate_id", "well", "role", *DESCRIBED, "f340", "f380", "reason"]
+    return pairs.sort_values(["run_id", "plate_id", "row", "column"], ignore_index=True)[columns]
 
 
-def _problems(part: pd.DataFrame) -> list[str]:
-    return sorted(set(part["problem"]) - {""}) if len(part) else ["missing"]
+def _reason(at_340: str, at_380: str) -> str:
+    """Return why a well is not used, from its flags at both wavelengths; empty when it is used."""
+    if at_340 == at_380:
+        return at_340
+    return ", ".join(
+        f"{flag} at {channel} nm" for flag, channel in zip((at_340, at_380), CHANNELS, strict=True) if flag
+    )
 
 
 def _check_samples(pairs: pd.DataFrame) -> None:
+    if pairs.empty:
+        raise InputError("wells.csv has no wells with the role sample")
     for (run_id, sample_id), group in pairs.groupby(["run_id", "sample_id"]):
         wells = ", ".join(group["well"])
         if not sample_id:
@@ -216,43 +235,34 @@ def calibrate(pairs: pd.DataFrame, *, seed: int = SEED, draws: int = DRAWS) -> d
     """Return the calibration of each run, its wells resampled within their roles, both wavelengths together.
 
     Each draw resamples the background, Rmin and Rmax wells with replacement; the deviation of a resampled mean of n
-    wells from the mean is widened by sqrt(n/(n - 1)), without which a few wells promise too much.
-
-    Raises
-    ------
-    InputError
-        When a role has fewer than two usable wells.
+    wells from the mean is widened by sqrt(n/(n - 1)), without which a few wells promise too much. In 400 simulated runs
+    of 8 donors the 95 % intervals held the donors in 92, 94, 95 and 97 % with 3, 4, 6 and 8 wells of each role.
     """
-    return {run_id: _calibrate_run(str(run_id), run, seed, draws) for run_id, run in pairs.groupby("run_id")}
+    return {run_id: _calibrate_run(run_id, run, seed, draws) for run_id, run in pairs.groupby("run_id")}
 
 
 def _calibrate_run(run_id: str, run: pd.DataFrame, seed: int, draws: int) -> Calibration:
     used = run[run["reason"] == ""]
-    means, counts = {}, {}
-    for role in ("background", "rmin", "rmax"):
-        values = used.loc[used["role"] == role, ["f340", "f380"]].to_numpy(float)
-        if len(values) < MIN_CALIBRATION_WELLS:
-            raise InputError(
-                f"run {run_id}: {len(values)} usable {role} wells; needed: at least {MIN_CALIBRATION_WELLS}, better 6"
-            )
-        means[role] = _resampled_means(values, draws, _stream(seed, role, run_id))
-        counts[role] = len(values)
-    background = means["background"]
-    free, bound = means["rmin"] - background, means["rmax"] - background
+    values = {role: used.loc[used["role"] == role, ["f340", "f380"]].to_numpy(float) for role in CALIBRATORS}
+    means = {role: _resampled_means(of_role, draws, _stream(seed, role, run_id)) for role, of_role in values.items()}
+    free, bound = means["rmin"] - means["background"], means["rmax"] - means["background"]
     with np.errstate(divide="ignore", invalid="ignore"):
         return Calibration(
             run_id,
-            *background.T,
+            *means["background"].T,
             rmin=free[:, 0] / free[:, 1],
             rmax=bound[:, 0] / bound[:, 1],
             beta=free[:, 1] / bound[:, 1],
-            wells=counts,
+            wells={role: len(of_role) for role, of_role in values.items()},
         )
 
 
 def _resampled_means(values: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
     """Return the mean of `values` (n, 2) and `draws` resampled means below it, as (draws + 1, 2)."""
-    n, mean = len(values), values.mean(axis=0)
+    n = len(values)
+    if n < MIN_CALIBRATION_WELLS:
+        return np.full((draws + 1, 2), np.nan)
+    mean = values.mean(axis=0)
     resampled = values[rng.integers(0, n, size=(draws, n))].mean(axis=1)
     return np.vstack([mean, mean + (resampled - mean) * math.sqrt(n / (n - 1))])
 
@@ -263,36 +273,43 @@ def _stream(seed: int, *names: str) -> np.random.Generator:
 
 
 def curve(calibration: Calibration, given: Settings, kd_mm: float | None = None) -> Curve:
-    """Return the curve of a run at a Kd (default: that of the settings), corrected for the Rmax wells' free dye.
+    """Return the curve of a run at a Kd (default: that of the settings), corrected for the free dye of the Rmax wells.
 
-    A draw that no dye can show (Rmax <= Rmin, beta <= 0) is replaced by the next possible one.
-
-    Raises
-    ------
-    InputError
-        When the measured calibration itself is impossible, beta is below 1 without being confirmed, or more than one
-        draw in a hundred is impossible.
+    A draw that no dye can show (Rmax <= Rmin, beta <= 0) is replaced by the next possible one. A run whose measured
+    calibration is impossible, or in more than one draw of a hundred, gives no values; the curve says why.
     """
     kd_mm = given.kd_mm if kd_mm is None else kd_mm
     rmin, rmax, beta = calibration.rmin, calibration.rmax, calibration.beta
-    where = f"run {calibration.run_id}"
-    if not rmax[0] > rmin[0] > 0:
-        raise InputError(f"{where}: Rmin {rmin[0]:.4g} and Rmax {rmax[0]:.4g}: are rmin and rmax wells exchanged?")
-    if not beta[0] > 0 or (beta[0] < 1 and not given.confirm_beta_below_one):
-        raise InputError(
-            f"{where}: beta is {beta[0]:.4g}; it is F380 of the free over F380 of the bound dye, above 1 for this dye: "
-            "are rmin and rmax exchanged, or their loading unequal? confirm_beta_below_one: true accepts it"
-        )
+    reason = _why_not(calibration, given)
     if given.rmax_magnesium_mm is not None:
         rmax, beta = saturated(rmin, rmax, beta, kd_mm, given.rmax_magnesium_mm)
     possible = np.flatnonzero((rmin > 0) & (rmax > rmin) & (beta > 0) & np.isfinite(rmax))
-    if possible.size < MIN_POSSIBLE_DRAWS * rmin.size or possible[0] != 0:
-        raise InputError(
-            f"{where}: {1 - possible.size / rmin.size:.0%} of the draws of Rmin, Rmax and beta are impossible at Kd "
-            f"{kd_mm:g} mM: too few calibration wells, too different, or a wrong rmax_magnesium_mm"
+    if not reason and (possible.size < MIN_POSSIBLE_DRAWS * rmin.size or possible[0] != 0):
+        reason = (
+            f"{1 - possible.size / rmin.size:.0%} of the draws of Rmin, Rmax and beta are impossible at Kd "
+            f"{kd_mm:g} mM: too few calibration wells, too different ones, or a wrong rmax_magnesium_mm"
         )
+    if reason:
+        nothing = np.full_like(rmin, np.nan)
+        return Curve(nothing, nothing, nothing, kd_mm, f"run {calibration.run_id}: {reason}")
     chosen = possible[np.searchsorted(possible, np.arange(rmin.size)) % possible.size]
     return Curve(rmin[chosen], rmax[chosen], beta[chosen], kd_mm)
+
+
+def _why_not(calibration: Calibration, given: Settings) -> str:
+    """Return why a calibration as measured cannot be used; empty when it can."""
+    few = [f"{n} usable {role} wells" for role, n in calibration.wells.items() if n < MIN_CALIBRATION_WELLS]
+    if few:
+        return f"{', '.join(few)}; needed: at least {MIN_CALIBRATION_WELLS}, better 6"
+    rmin, rmax, beta = calibration.rmin[0], calibration.rmax[0], calibration.beta[0]
+    if not 0 < rmin < rmax:
+        return f"Rmin is {rmin:.4g} and Rmax {rmax:.4g}: are rmin and rmax wells exchanged?"
+    if beta < 1 and not given.confirm_beta_below_one:
+        return (
+            f"beta is {beta:.4g}; it is F380 of the free over F380 of the bound dye, above 1 for this dye: are rmin "
+            "and rmax exchanged, or their loading unequal? confirm_beta_below_one: true accepts it"
+        )
+    return ""
 
 
 def curves_of(calibrations: dict[str, Calibration], given: Settings, kd_mm: float | None = None) -> dict[str, Curve]:
@@ -321,9 +338,9 @@ def _sample(calibration: Calibration, sample_id: str, group: pd.DataFrame) -> Sa
     elif denominator[0] <= 0:
         notes.append("no signal above the background at 380 nm")
     else:
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             # A draw in which the background takes all the signal at 380 nm does not limit R from above.
-            ratio = np.where(denominator > 0, numerator / denominator, np.inf)
+            ratio = np.where(denominator <= 0, np.inf, numerator / denominator)
         ratio_se = _ratio_se(raw - (calibration.background_340[0], calibration.background_380[0]), ratio[0])
     if len(raw) == 1:
         notes.append("one well: no interval")
@@ -351,8 +368,13 @@ def _ratio_se(net: np.ndarray, ratio: float) -> float:
 
 
 def sample_draws_mm(sample: Sample, run: Curve, seed: int = SEED) -> np.ndarray:
-    """Return the free Mg2+ of a sample in each draw, with the error of its own wells (t with n - 1 degrees)."""
+    """Return the free Mg2+ of a sample in each draw, with the error of its own wells (t with n - 1 degrees).
+
+    A censored sample is drawn around the limit that it passed: its interval then ends where this calibration can no
+    longer tell a value from the limit, however far beyond it R lies.
+    """
     ratio = sample.ratio.copy()
+    ratio[1:] += np.clip(ratio[0], run.rmin[0], run.rmax[0]) - ratio[0]
     if sample.n_wells > 1:
         own = _stream(seed, "sample", sample.run_id, sample.sample_id)
         ratio[1:] += sample.ratio_se * own.standard_t(sample.n_wells - 1, size=ratio.size - 1)
@@ -390,7 +412,7 @@ def _sample_row(sample: Sample, run: Curve, seed: int) -> dict:
         "n_wells": sample.n_wells,
         "n_wells_excluded": sample.n_wells_excluded,
         "kd_mm": run.kd_mm,
-        "reason": sample.reason,
+        "reason": "; ".join(filter(None, (sample.reason, run.reason))),
     }
 
 
@@ -418,28 +440,31 @@ def _interval(draws: np.ndarray) -> tuple[float, float]:
 def calibration_table(calibrations: dict[str, Calibration], given: Settings) -> pd.DataFrame:
     """Return a row per run: what was measured, what enters the equation, with standard errors over the draws.
 
-    Columns: run_id, rmin, rmin_se, rmax, rmax_se, beta, beta_se (as they enter the equation), rmax_apparent,
-    beta_apparent (as measured), background_340, background_380, n_background, n_rmin, n_rmax (wells used), kd_mm,
-    kd_source, rmax_magnesium_mm, bound_at_rmax (share of the dye).
+    Columns: run_id, rmin, rmin_se, rmax, rmax_se, beta, beta_se (as they enter the equation), rmin_apparent,
+    rmax_apparent, beta_apparent (as measured), background_340, background_380, n_background, n_rmin, n_rmax (wells
+    used), kd_mm, kd_source, rmax_magnesium_mm (empty: taken as saturating), bound_at_rmax (share of the dye), verdict
+    (pass, exclude) and reason.
     """
-    rows = []
-    for run_id, calibration in calibrations.items():
-        used = curve(calibration, given)
-        row = {"run_id": run_id}
-        for name in ("rmin", "rmax", "beta"):
-            values = getattr(used, name)
-            row |= {name: values[0], f"{name}_se": values[1:].std(ddof=1)}
-        magnesium = given.rmax_magnesium_mm
-        rows.append(
-            row
-            | {"rmax_apparent": calibration.rmax[0], "beta_apparent": calibration.beta[0]}
-            | {"background_340": calibration.background_340[0], "background_380": calibration.background_380[0]}
-            | {f"n_{role}": n for role, n in calibration.wells.items()}
-            | {"kd_mm": given.kd_mm, "kd_source": given.kd_source}
-            | {"rmax_magnesium_mm": math.nan if magnesium is None else magnesium}
-            | {"bound_at_rmax": 1.0 if magnesium is None else magnesium / (magnesium + given.kd_mm)}
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_calibration_row(calibration, given) for calibration in calibrations.values()])
+
+
+def _calibration_row(calibration: Calibration, given: Settings) -> dict:
+    used, magnesium_mm = curve(calibration, given), given.rmax_magnesium_mm
+    row: dict = {"run_id": calibration.run_id}
+    for name in ("rmin", "rmax", "beta"):
+        values = getattr(used, name)
+        row |= {name: values[0], f"{name}_se": values[1:].std(ddof=1)}
+    row |= {f"{name}_apparent": getattr(calibration, name)[0] for name in ("rmin", "rmax", "beta")}
+    row |= {name: getattr(calibration, name)[0] for name in ("background_340", "background_380")}
+    row |= {f"n_{role}": n for role, n in calibration.wells.items()}
+    return row | {
+        "kd_mm": given.kd_mm,
+        "kd_source": given.kd_source,
+        "rmax_magnesium_mm": math.nan if magnesium_mm is None else magnesium_mm,
+        "bound_at_rmax": 1.0 if magnesium_mm is None else magnesium_mm / (magnesium_mm + given.kd_mm),
+        "verdict": "exclude" if used.reason else "pass",
+        "reason": used.reason,
+    }
 
 
 def kd_choices(given: Settings) -> list[tuple[float, str]]:
@@ -456,38 +481,27 @@ def group_table(
     The animal is the unit; its samples are averaged first. In each draw the animals take that draw's background, Rmin,
     Rmax and beta, which are common to a run; the error of their own wells is not added, for the scatter of the animals
     holds it already. Mean: t(n - 1) s/sqrt(n) of the draw's animals is added to the draw's mean. Median: the animals
-    are resampled within the draw. So the interval over the draws holds the animals and the calibration, and the latter does
-    not shrink with more animals. With a censored animal the mean is not known; the median takes it in its place.
+    are resampled within the draw. So the interval over the draws holds the animals and the calibration, and the latter
+    does not shrink with more animals. With a censored animal the mean is not known; the median takes it in its place.
 
     Columns: condition, statistic (mean, median), kd_mm, kd_source, estimate, se, ci_low, ci_high (mM), se_animals and
     se_calibration (the two parts of se), n_animals, n_samples, n_below_rmin, n_above_rmax, n_without_value (samples),
     reason (why a number is not given).
     """
     rows = []
-    conditions = dict.fromkeys(sample.condition for sample in found)
     for kd_mm, source in kd_choices(given):
-        try:
-            curves = curves_of(calibrations, given, kd_mm)
-        except InputError as error:
-            if kd_mm == given.kd_mm:
-                raise
-            refused = [{"condition": c, "statistic": s, "reason": str(error)} for c in conditions for s in STATISTICS]
-            rows += [row | {"kd_mm": kd_mm, "kd_source": source} for row in refused]
-            continue
-        for condition in conditions:
+        curves = curves_of(calibrations, given, kd_mm)
+        for condition in dict.fromkeys(sample.condition for sample in found):
             members = [sample for sample in found if sample.condition == condition]
             values, counts = _animal_values(members, curves)
+            refused = dict.fromkeys(curves[sample.run_id].reason for sample in members)
             for statistic, summary in STATISTICS.items():
                 # The same stream at each Kd: the rows then differ by Kd alone.
-                numbers = summary(values, _stream(seed, statistic, condition))
-                rows.append(
-                    {"condition": condition, "statistic": statistic, "kd_mm": kd_mm, "kd_source": source}
-                    | numbers
-                    | counts
-                )
-    table = pd.DataFrame(rows).reindex(columns=GROUP_COLUMNS)
-    table["reason"] = table["reason"].fillna("")
-    return table.sort_values("condition", kind="stable", ignore_index=True)
+                numbers = summary(values, counts, _stream(seed, statistic, condition))
+                numbers["reason"] = "; ".join(filter(None, (numbers.get("reason"), *refused)))
+                common = {"condition": condition, "statistic": statistic, "kd_mm": kd_mm, "kd_source": source}
+                rows.append(common | counts | numbers)
+    return pd.DataFrame(rows, columns=GROUP_COLUMNS).sort_values("condition", kind="stable", ignore_index=True)
 
 
 def _animal_values(members: list[Sample], curves: dict[str, Curve]) -> tuple[np.ndarray, dict[str, int]]:
@@ -510,13 +524,13 @@ def _animal_values(members: list[Sample], curves: dict[str, Curve]) -> tuple[np.
     return np.array([np.mean(values, axis=0) for values in by_animal.values()]), counts
 
 
-def _mean(values: np.ndarray, rng: np.random.Generator) -> dict:
+def _mean(values: np.ndarray, counts: dict[str, int], rng: np.random.Generator) -> dict:
     n = len(values)
     if n == 0:
         return {"reason": "no animal has a value"}
-    censored = int(((values[:, 0] == 0) | np.isinf(values[:, 0])).sum())
+    censored = counts["n_below_rmin"] + counts["n_above_rmax"]
     if censored:
-        return {"reason": f"{censored} of {n} animals censored: their mean is not known, see the median"}
+        return {"reason": f"{censored} of {counts['n_samples']} samples censored: no mean is known, see the median"}
     if n == 1:
         return {"estimate": values[0, 0], "reason": "one animal: no interval"}
     with np.errstate(invalid="ignore"):
@@ -535,13 +549,13 @@ def _mean(values: np.ndarray, rng: np.random.Generator) -> dict:
     }
 
 
-def _median(values: np.ndarray, rng: np.random.Generator) -> dict:
+def _median(values: np.ndarray, _counts: dict[str, int], rng: np.random.Generator) -> dict:
     n = len(values)
     if n == 0:
         return {"reason": "no animal has a value"}
     estimate = {"estimate": np.median(values[:, 0])}
     if n < MIN_ANIMALS_FOR_MEDIAN:
-        return estimate | {"reason": f"{n} animals: a median has a 95 % interval from {MIN_ANIMALS_FOR_MEDIAN} on"}
+        return estimate | {"reason": f"a median has an interval from {MIN_ANIMALS_FOR_MEDIAN} animals on, here {n}"}
     draws = np.arange(1, values.shape[1])[:, None]
     chosen = rng.integers(0, n, size=(draws.size, n))
     low, high = _interval(np.median(values[chosen, draws], axis=1))

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from mgk.figures import style
-from mgk.meta.effects import NO_ZERO, SCALES, Measure, find_measure
+from mgk.meta.effects import CORRECTED, SCALES, Measure, find_measure
 from mgk.meta.pooling import COMMON, NAMES, RANDOM, pooled_row, show_value
 
 ROW_IN = 0.2
@@ -89,7 +89,7 @@ def forest(
         _write_totals(left, effects, study_in)
     _set_axis(plot, effects, rows, measure, scale)
     if title:
-        fig.suptitle(title, x=0.01, ha="left", fontsize=10)
+        fig.suptitle(_plain(title), x=0.01, ha="left", fontsize=10)
     fig.supxlabel("\n".join(_footnotes(effects, rows)), x=0.01, ha="left", fontsize=7.5)
     fig.alt = forest_alt_text(effects, pooled, title=title, common=common, random=random)
     return fig
@@ -120,7 +120,7 @@ def forest_alt_text(
         row = pooled_row(pooled, choice)
         shown = _interval(row, measure) if np.isfinite(row["estimate"]) else row["note"]
         parts.append(f"{_summary_label(row)}: {shown}.")
-        if row["pi_rule"]:
+        if np.isfinite(row["pi_low"]):
             parts.append(f"Prediction interval {_limits_shown(row, 'pi', measure)}.")
     return " ".join([*parts, _heterogeneity(*(pooled_row(pooled, c) for c in (common, random)))])
 
@@ -154,7 +154,7 @@ def _draw_pooled(plot, rows, k: int, measure: Measure) -> None:
         corners = [row["ci_low"], row["estimate"], row["ci_high"], row["estimate"]]
         plot.fill(corners, [place, place - 0.32, place, place + 0.32], color=colour, lw=0.5, zorder=3)
     random = rows[1]
-    if random["pi_rule"]:
+    if np.isfinite(random["pi_low"]):
         plot.hlines(k + 2.6, random["pi_low"], random["pi_high"], color=style.PALETTE[1], lw=4, zorder=3)
 
 
@@ -169,7 +169,7 @@ def _write_pooled(left, right, rows, summaries, k: int, measure: Measure) -> Non
         if np.isfinite(row["estimate"]):
             _text(right, column, place, "100", "right", weight="bold")
     random = rows[1]
-    if random["pi_rule"]:
+    if np.isfinite(random["pi_low"]):
         _text(left, 0, k + 2.6, f"Prediction interval ({random['pi_rule']})")
         _text(right, 1.8, k + 2.6, _limits_shown(random, "pi", measure), "right")
 
@@ -254,7 +254,7 @@ def _ratio_ticks(low: float, high: float) -> np.ndarray:
 
 
 def _footnotes(effects: pd.DataFrame, rows) -> list[str]:
-    corrected = int((~effects["zero_rule"].isin(["", NO_ZERO])).sum())
+    corrected = int(effects["zero_rule"].isin(CORRECTED).sum())
     notes = [_heterogeneity(*rows), "Area of a square: weight in the random-effects model."]
     if len(effects) == 1:
         notes[1] = "One study: nothing is pooled."
@@ -283,12 +283,16 @@ def _heterogeneity(common: pd.Series, random: pd.Series) -> str:
 def _label(study: pd.Series) -> str:
     """Return name and year of a study, shortened to what fits, with a mark when its cells were changed."""
     year = "" if pd.isna(study.get("year")) or str(study["year"]) in study["study"] else f" {study['year']}"
-    mark = "" if study["zero_rule"] in ("", NO_ZERO) else f" {MARK}"
+    mark = f" {MARK}" if study["zero_rule"] in CORRECTED else ""
     name = study["study"]
     if len(name) > LONGEST_LABEL:
         name = name[: LONGEST_LABEL - 1] + "…"
-    # A dollar sign would start mathematical text.
-    return f"{name}{year}{mark}".replace("$", r"\$")
+    return _plain(f"{name}{year}{mark}")
+
+
+def _plain(text: str) -> str:
+    """Keep a dollar sign from starting mathematical text."""
+    return text.replace("$", r"\$")
 
 
 def _summary_label(row: pd.Series) -> str:

@@ -29,6 +29,7 @@ RowProblem = tuple[int, str, str, str]
 NO_ZERO = "none"
 HALF_ADDED = "1/2 added to all four cells (a zero cell)"
 HALF_ADDED_DOUBLE_ZERO = "1/2 added to all four cells (no events, or only events, in both arms)"
+CORRECTED = (HALF_ADDED, HALF_ADDED_DOUBLE_ZERO)
 
 # From the analysis scale to the reader's.
 SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"log": np.exp, "linear": np.asarray}
@@ -41,8 +42,8 @@ PUBLISHED_SCALES = {"ratio": "log", "log": "log", "linear": "linear"}
 class Measure:
     """One effect measure: the columns it needs, how it is checked, computed and how it is shown.
 
-    `scale` is "" where the table itself names it (GEN). `decimals` is for showing. `null` is the value of no effect on the analysis scale.
-    `below` and `above` say in neutral words what an estimate on either side of `null` means.
+    `scale` is "" where the table itself names it (GEN). `decimals` is for showing. `null` is the value of no effect on
+    the analysis scale; `below` and `above` say in neutral words what an estimate on either side of it means.
     """
 
     name: str
@@ -65,7 +66,7 @@ def effect_sizes(
     A study with a zero cell gets 1/2 added to all four of its cells and no other study does (the default of
     metafor's `escalc`, `to="only0"`). So do studies without events, or with nothing but events, in both arms: they
     stay in the inverse-variance models, as in `escalc` with `drop00=FALSE`, and add nothing to the Mantel-Haenszel
-    estimate. The rule is named for each study in `zero_rule` ("" for measures that are not made from counts).
+    OR and RR. The rule is named for each study in `zero_rule` ("" for measures that are not made from counts).
 
     Parameters
     ----------
@@ -244,8 +245,11 @@ def _check_estimates(table):
 
 def _each(table: pd.DataFrame, wrong, name: str, allowed: str) -> list[RowProblem]:
     """Return one problem for each row where `wrong` holds, with the study's id in what is allowed."""
-    shown = table[name].fillna("").astype(str) if name in table else pd.Series("", index=table.index)
-    return [(int(i), name, shown[i], f"{allowed} (study {table['study_id'][i]})") for i in np.flatnonzero(wrong)]
+    values = table[name] if name in table else pd.Series(np.nan, index=table.index)
+    return [
+        (int(i), name, "" if pd.isna(values[i]) else str(values[i]), f"{allowed} (study {table['study_id'][i]})")
+        for i in np.flatnonzero(wrong)
+    ]
 
 
 def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:

@@ -125,8 +125,8 @@ def pool(
     notes = []
     if model == "common" and test in ("knha", "adhoc"):
         notes.append("Knapp-Hartung's factor is meant for random effects")
-    if factor < 1 - 1e-9:  # with PM it is 1 by construction, give or take rounding
-        notes.append(f"Knapp-Hartung factor {factor:.3g}: narrower than without it")
+    if factor < 0.9995:  # with PM it is 1 by construction, give or take rounding
+        notes.append(f"Knapp-Hartung factor {factor:.3g} narrows the interval")
     pooled = Pooled(model, method, test, k, estimate, se, estimate - quantile * se, estimate + quantile * se)
     pooled = _with_q(pooled, heterogeneity.weighted_fit(yi, vi).q, k)
     if model == "random":
@@ -201,7 +201,7 @@ def pooled_table(
 
 
 def pooled_row(pooled: pd.DataFrame, choice: tuple[str, str]) -> pd.Series:
-    """Return the row of one (method, test) of a pooled table; with one study a spread-less row of nan and its note."""
+    """Return the row of one (method, test) of a pooled table."""
     method, test = choice
     return pooled[(pooled["method"] == method) & (pooled["test"] == test)].iloc[0]
 
@@ -241,6 +241,8 @@ def compare_models(
         f"random effects ({random[0]}, {NAMES[random[1]]}): {_in_words(other, measure)}."
     )
     both = both[0].upper() + both[1:]
+    if other["note"]:
+        both += f" Note on the random effects: {other['note']}."
     if include[0] == include[1] and not any(outside):
         where = "include" if include[0] else "exclude"
         return (
@@ -249,12 +251,12 @@ def compare_models(
         )
     reasons = []
     if include[0] != include[1]:
-        first, second = ("common", "random") if include[0] else ("random", "common")
-        reasons.append(f"the {first}-effect interval includes {null_shown} and the {second}-effects interval does not")
+        names = ("common-effect", "random-effects") if include[0] else ("random-effects", "common-effect")
+        reasons.append(f"the {names[0]} interval includes {null_shown} and the {names[1]} interval does not")
     if any(outside):
         reasons.append("an estimate lies outside the other model's interval")
     return (
-        f"{both} The two models disagree: {' and '.join(reasons)}. The common-effect estimate follows the largest "
+        f"{both} The two models disagree: {', and '.join(reasons)}. The common-effect estimate follows the largest "
         "studies, the random-effects estimate gives the smaller ones more weight; a difference between large and small "
         "studies moves them apart, and neither estimate alone describes this table."
     )

@@ -59,15 +59,15 @@ def read_cells(text: str) -> list[Cell]:
         if match := _NAME.search(line):
             name = match[1].strip()
         if matrix := _MATRIX_HEADER.match(line):
-            if raw_title is not None:
+            if _RAW.fullmatch(title):
                 reads += 1
                 found, number = _matrix(lines, number, matrix[1], _read(plate, name, reads, title, mode))
                 cells += found
                 raw_title = None
             elif "cycle" in title.lower():
-                raise ExportError(
-                    number, f"{title!r}: kinetic reads are read from MARS' table view, not its plate view"
-                )
+                raise ExportError(number, f"{title!r}: export a kinetic read in MARS' table view, not its plate view")
+            else:
+                _no_matrix(raw_title)
         elif table := _TABLE_HEADER.match(line):
             found, number = _table(lines, number, table[2], (plate, name, reads, mode))
             cells += found
@@ -146,9 +146,10 @@ def _table(lines: list[str], header: int, delimiter: str, at: tuple[int, str, in
     for i in range(first_value, len(titles)):
         if not _RAW.fullmatch(titles[i]):
             continue
-        if times is None or titles[i] not in by_title:
-            by_title[titles[i]] = _read(plate, name, before + 1, titles[i], mode)
-            before += 1
+        if times is None and titles[i] in by_title:
+            raise ExportError(header + 1, f"{titles[i]!r} stands twice, and no line of times follows the titles")
+        if titles[i] not in by_title:
+            by_title[titles[i]] = _read(plate, name, before + 1 + len(by_title), titles[i], mode)
         reads[i] = by_title[titles[i]]
     cells = []
     last = header

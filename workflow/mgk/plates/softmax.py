@@ -16,6 +16,7 @@ wavelengths below each other with an empty line between. The column before the w
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mgk.plates.export import PLATE_ROWS, ROWS, Cell, ExportError, Read, seconds, split_lines, trimmed, well_name
 
@@ -60,12 +61,14 @@ def read_cells(text: str) -> list[Cell]:
             None, f"{len(ends)} blocks are closed by ~End; the first line promises more: the file was cut"
         )
     cells: list[Cell] = []
-    starts = [i for i, line in enumerate(lines) if line.startswith("Plate:")]
-    for plate, start in enumerate(starts, start=1):
-        end = next((e for e in ends if e > start), None)
-        if end is None:
-            raise ExportError(start + 1, "this plate is not closed by ~End")
-        cells += _plate(lines, start, end, plate)
+    plate = 0
+    for before, end in pairwise([0, *ends]):
+        start = next((i for i in range(before + 1, end) if lines[i].strip()), end)
+        if not re.match(r"\w+:", lines[start]):
+            raise ExportError(start + 1, "a block must start with its kind, such as 'Plate:', 'Group:' or 'Note:'")
+        if lines[start].startswith("Plate:"):
+            plate += 1
+            cells += _plate(lines, start, end, plate)
     return cells
 
 

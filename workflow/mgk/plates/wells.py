@@ -109,7 +109,7 @@ def _plate(record: dict, export: pd.DataFrame, raw_data: Path) -> pd.DataFrame:
     wells = _plate_of(export, record.get("plate_in_file"))
     names = parse_reads(record.get("reads"))
     _check_names(names, wells)
-    wells = wells.assign(read_name=wells["read"].map(names).fillna("").astype(object))
+    wells = wells.assign(read_name=[names.get(n, "") for n in wells["read"]])
     for column in _OF_PLATE:
         empty = np.nan if column == "temperature_c" else ""
         wells[column] = empty if record.get(column) is None else record[column]

@@ -11,6 +11,7 @@ import math
 import mmap
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from mgk.recordings.protocol import Epoch, Output, Protocol, UserList
@@ -130,10 +131,9 @@ def _check_data(start: int, samples: int, data_format: int, size: int) -> None:
         )
 
 
-def _check_scales(scales: dict[str, tuple[float, ...]]) -> None:
-    for name, values in scales.items():
-        if not all(math.isfinite(v) and v != 0 for v in values):
-            raise _HeaderError(f"has an impossible scale of the signal ({name} {values})")
+def _check_scales(gains: list[float], offsets: list[float]) -> None:
+    if not all(math.isfinite(v) and v != 0 for v in gains) or not all(map(math.isfinite, offsets)):
+        raise _HeaderError(f"has an impossible scale of the signal (gains {gains}, offsets {offsets})")
 
 
 def _split_sweeps(lengths: list[int], samples: int, sweeps: int, mode: int, channels: int) -> tuple[int, ...]:
@@ -204,9 +204,12 @@ class _Section:
     entry_bytes: int
     entries: int
 
+    @property
+    def stop(self) -> int:
+        return self.start + self.entries * self.entry_bytes
+
     def offsets(self) -> range:
-        step = max(self.entry_bytes, 1)
-        return range(self.start, self.start + self.entries * step, step)
+        return range(self.start, self.stop, self.entry_bytes) if self.entries else range(0)
 
 
 def _sections(data) -> dict[str, _Section]:
@@ -216,7 +219,7 @@ def _sections(data) -> dict[str, _Section]:
         section = found[name] = _Section(block * BLOCK, size, entries if block else 0)
         if name not in ENTRY_BYTES or entries == 0:
             continue
-        if block == 0 or entries < 0 or size < ENTRY_BYTES[name] or section.start + entries * size > len(data):
+        if block == 0 or entries < 0 or size < ENTRY_BYTES[name] or section.stop > len(data):
             raise _HeaderError(
                 f"its {name} section ({entries} entries of {size} bytes from byte {section.start}) "
                 f"does not fit the file of {len(data)} bytes: truncated, or the header is damaged"
@@ -224,7 +227,15 @@ def _sections(data) -> dict[str, _Section]:
     for name in ("protocol", "adc", "strings", "data"):
         if found[name].entries < 1:
             raise _HeaderError(f"has no {name} section")
+    _check_overlaps(found)
     return found
+
+
+def _check_overlaps(sections: dict[str, _Section]) -> None:
+    spans = sorted((s.start, s.stop, n) for n, s in sections.items() if s.entries and n in (*ENTRY_BYTES, "data"))
+    for (_, stop, name), (start, _, follower) in pairwise(spans):
+        if start < stop:
+            raise _HeaderError(f"its {name} section reaches into its {follower} section: the header is damaged")
 
 
 def _strings(data, section: _Section) -> list[str]:
@@ -251,12 +262,11 @@ def _parse_abf2(data) -> AxonHeader:
     _check_data(stored.start, stored.entries, data_format, len(data))
     resolution = _one(data, "i", base + 118)
     if data_format == 0:
-        _check_scales({"range and resolution": (_one(data, "f", base + 110), float(resolution))})
         for offset in sections["adc"].offsets():
-            scales = [_one(data, "f", offset + place) for place in (28, 40, 48)]
+            gains = [_one(data, "f", base + 110), resolution, *(_one(data, "f", offset + p) for p in (28, 40, 48))]
             if _one(data, "h", offset + 2):
-                scales.append(_one(data, "f", offset + 6))
-            _check_scales({"gain": tuple(scales)})
+                gains.append(_one(data, "f", offset + 6))
+            _check_scales(gains, [_one(data, "f", offset + p) for p in (44, 52)])
     unit_us = _one(data, "f", base + 14)
     lengths = [_one(data, "i", o + 4) for o in sections["synch"].offsets()]
     if mode == VARIABLE_LENGTH and unit_us > 0:
@@ -361,8 +371,9 @@ def _parse_abf1(data) -> AxonHeader:
     if not all(0 <= c < MOST_CHANNELS for c in order):
         raise _HeaderError(f"has an impossible sampling order {order}")
     if data_format == 0:
-        _check_scales({"range and resolution": (_one(data, "f", 244), float(resolution))})
-        _check_scales({"gain": tuple(_one(data, "f", p + 4 * c) for p in (730, 922, 1050) for c in order)})
+        for channel in order:
+            gains = [_one(data, "f", 244), resolution, *(_one(data, "f", p + 4 * channel) for p in (730, 922, 1050))]
+            _check_scales(gains, [_one(data, "f", p + 4 * channel) for p in (986, 1114)])
     synch, count = _one(data, "i", 92) * BLOCK, _one(data, "i", 96)
     if count and (count < 0 or synch < BLOCK or synch + 8 * count > len(data)):
         raise _HeaderError(f"its synch array ({count} entries from byte {synch}) does not fit the file")

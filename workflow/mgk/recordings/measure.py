@@ -12,7 +12,7 @@ Corrections (junction potential, series resistance, leak) are not made here; a c
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,13 +117,38 @@ def measure_recording(row: Mapping, path: Path | str, settings: Mapping) -> tupl
     if math.isnan(plan.pa_per_unit):
         channel = recording.channels[plan.channel]
         reason = f"channel {channel.name!r} is in {channel.unit!r}, not a current ({', '.join(PICOAMPERE_PER)})"
-        quality = {**identity, **_numbers(recording, []), "verdict": "exclude", "reason": reason}
+        quality = {
+            **identity,
+            **_numbers(recording, []),
+            "verdict": "exclude",
+            "reason": _text(row, "exclude") or reason,
+        }
         return pd.DataFrame(columns=list(MEASUREMENT_COLUMNS)), quality
     sweeps = [_measure_sweep(recording, plan, sweep) for sweep in _measured_sweeps(recording)]
     frame = pd.DataFrame([{**identity, "segment": "", **s} for s in sweeps])
     numbers = _numbers(recording, sweeps)
     verdict, reason = _verdict(row, recording, plan, numbers, frame)
     return frame[list(MEASUREMENT_COLUMNS)], {**identity, **numbers, "verdict": verdict, "reason": reason}
+
+
+def measure_batch(
+    rows: Iterable[Mapping], raw_data: Path | str, settings: Mapping
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measure the recordings of some rows of recordings.csv; their `file` is relative to `raw_data`.
+
+    Returns
+    -------
+    (measurements, quality): a row per sweep and a row per recording, in the order of the rows.
+
+    Raises
+    ------
+    InputError
+        As `measure_recording` does.
+    """
+    measured = [measure_recording(row, Path(raw_data) / row["file"], settings) for row in rows]
+    frames = [frame for frame, _ in measured if len(frame)]
+    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASUREMENT_COLUMNS))
+    return table, pd.DataFrame([quality for _, quality in measured])
 
 
 def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> Plan:

@@ -17,6 +17,7 @@ from mgk.tables.problems import InputError
 
 # An episodic sweep starts at its holding level, for this share of its samples, before epoch A (pCLAMP's file format).
 PRE_HOLD_DIVISOR = 64
+TRAINS = ("pulse", "biphasic", "triangle", "cosine")
 MILLIVOLT_PER = {"mV": 1.0, "V": 1e3, "uV": 1e-3}
 
 
@@ -197,6 +198,8 @@ def _shape(epoch: Epoch, before: float, samples: int) -> np.ndarray:
         return np.full(samples, epoch.level)
     if epoch.kind == "ramp":
         return before + height * (sample / max(epoch.samples - 1, 1))
+    if epoch.kind not in TRAINS:
+        raise InputError(f"the command cannot be decoded: epoch {epoch.letter} is of an unknown kind ({epoch.kind})")
     if epoch.period < 1 or not 0 <= epoch.width <= epoch.period:
         raise InputError(f"epoch {epoch.letter}: a train of width {epoch.width} and period {epoch.period} samples")
     phase = sample % epoch.period
@@ -211,6 +214,4 @@ def _shape(epoch: Epoch, before: float, samples: int) -> np.ndarray:
         rise = phase / max(epoch.width, 1)
         fall = (epoch.period - phase) / max(epoch.period - epoch.width, 1)
         return before + height * np.where(whole, np.where(phase < epoch.width, rise, fall), 0)
-    if epoch.kind == "cosine":
-        return before + height * np.where(whole, 0.5 - 0.5 * np.cos(2 * np.pi * phase / epoch.period), 0)
-    raise InputError(f"the command cannot be decoded: epoch {epoch.letter} is of an unknown kind ({epoch.kind})")
+    return before + height * np.where(whole, 0.5 - 0.5 * np.cos(2 * np.pi * phase / epoch.period), 0)

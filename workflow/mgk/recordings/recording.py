@@ -90,7 +90,8 @@ class Recording:
             levels = waveform(self.protocol, output, sweep, self.sweep_samples[sweep])
         except InputError as error:
             raise self.error(str(error)) from None
-        return levels * MILLIVOLT_PER[output.unit]
+        # A constant command of a long file is one number seen many times: leave it so.
+        return levels if output.unit == "mV" else levels * MILLIVOLT_PER[output.unit]
 
     def check_voltage(self, channel: int) -> None:
         """Raise an InputError when the channel's unit is not that of a voltage."""

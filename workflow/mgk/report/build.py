@@ -19,8 +19,8 @@ from mgk.study import Study
 
 REPORT = "results/report/report.html"
 REPORT_NOTEBOOK = "results/notebooks/90_report.ipynb"
-# A cell with such a tag belongs to a section of the config and is left out of a report that has no such section.
-SECTION_TAG = "section-"
+# A cell with such a tag belongs to an analysis (or to the solutions) and is left out of a report that has none of it.
+PART_TAG = "part-"
 
 
 def render_page(notebook: Path, page: Path) -> None:
@@ -44,6 +44,8 @@ def build_report(study: Path, log: Path) -> None:
     project = Study.open(study)
     shown = nbformat.read(executed, as_version=4)
     shown.cells = [c for c in shown.cells if _belongs(c, project)]
+    # The page's heading is the study's title, which the template writes as text.
+    shown.cells[0].source = shown.cells[0].source.partition("\n")[2]
     part = log.with_suffix(".shown.ipynb")
     nbformat.write(shown, part)
     render_notebook(part, study / REPORT, title=project.title, home=None, hide_code=True)
@@ -51,8 +53,9 @@ def build_report(study: Path, log: Path) -> None:
 
 
 def _belongs(cell: nbformat.NotebookNode, project: Study) -> bool:
-    sections = [t.removeprefix(SECTION_TAG) for t in cell.metadata.get("tags", []) if t.startswith(SECTION_TAG)]
-    return not sections or any(project.experiments(s) for s in sections)
+    there = {analysis for analysis, _ in project.analyses()} | ({"solutions"} if project.solutions() else set())
+    parts = [t.removeprefix(PART_TAG) for t in cell.metadata.get("tags", []) if t.startswith(PART_TAG)]
+    return not parts or not there.isdisjoint(parts)
 
 
 def build_after_failure(study: Path) -> None:

@@ -1,0 +1,160 @@
+"""Exports that were cut, or lost or doubled a line or a field: refused with InputError, or read right.
+
+Right means: every value that is read is that of the well, read and time in the whole export. A cell that is only
+emptied or a last row that is lost cannot be told from a well that was not measured: that is what layouts are for.
+"""
+
+import re
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from plate_texts import (
+    absorbance,
+    bmg_table_text,
+    bmg_text,
+    gen5_head,
+    gen5_kinetic,
+    gen5_matrix,
+    gen5_rows,
+    gen5_text,
+    grid,
+    softmax_header,
+    softmax_plate,
+    softmax_text,
+    softmax_times,
+)
+
+from mgk.plates import check_plate_file, read_plate_file
+from mgk.plates.export import FLAGS
+from mgk.tables.problems import InputError
+
+A, B = grid(), grid(start=2.0)
+TIMES = ["0:00:00", "0:00:30", "0:01:00"]
+KINETIC = {w: [A[w], B[w], f"{float(B[w]) + 1:.3f}"] for w in list(A)[:18]}
+
+EXPORTS = {
+    "bmg": bmg_text([("Raw Data (340)", A), ("Raw Data (380)", B)]),
+    "bmg table": bmg_table_text(["Raw Data (340)"] * 3, KINETIC, times=["0 min", "1 min", "2 min"]),
+    "gen5": gen5_text(
+        gen5_head(absorbance([340, 380])), gen5_matrix(gen5_rows([("340", A), ("380", B)], swap="BD")), ["", "end"]
+    ),
+    "gen5 kinetic": gen5_text(gen5_head(absorbance([340])), gen5_kinetic("340", TIMES, KINETIC)),
+    "softmax": softmax_text(
+        softmax_plate(
+            softmax_header("Absorbance", "PlateFormat", "Endpoint", [340, 380]),
+            [lambda t, w: A[w], lambda t, w: B[w]],
+        ),
+        softmax_times(
+            softmax_header("Absorbance", "TimeFormat", "Kinetic", [340], times=3),
+            [lambda t, w: f"{float(A[w]) + t:.3f}"],
+            TIMES,
+        ),
+    ),
+}
+
+
+def read(text: str | bytes):
+    """Read a text as an export; None when it is refused with the error of inputs."""
+    raw = text.encode("utf-8") if isinstance(text, str) else text
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "export.txt"
+        path.write_bytes(raw)
+        problems = check_plate_file(path)
+        if not problems:
+            return read_plate_file(path)
+        with pytest.raises(InputError, match=r"^export\.txt: " + re.escape(problems[0])):
+            read_plate_file(path)
+        return None
+
+
+def by_place(plate):
+    """Return the rows by plate, wavelength, well and time."""
+    return {f"{r.plate_in_file} {r.wavelength_nm} {r.well} {r.time_s}": r for r in plate.itertuples()}
+
+
+KNOWN = {name: by_place(read(text)) for name, text in EXPORTS.items()}
+
+
+def assert_right(name, plate):
+    if plate is None:
+        return
+    assert len(plate) > 0
+    assert set(plate["flag"]) <= set(FLAGS)
+    for place, row in by_place(plate).items():
+        if row.flag == "":
+            assert KNOWN[name][place].value == row.value, place
+
+
+def lines_of(name):
+    return EXPORTS[name].splitlines(keepends=True)
+
+
+names = st.sampled_from(sorted(EXPORTS))
+some = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_the_whole_exports_are_read(name):
+    assert len(KNOWN[name]) in (192, 54, 480)
+
+
+@some
+@given(names, st.floats(0, 1))
+@example("bmg", 0.9999)
+@example("gen5", 0.98)
+@example("gen5 kinetic", 0.99)
+def test_a_cut_export(name, share):
+    text = EXPORTS[name]
+    assert_right(name, read(text[: int(share * len(text))]))
+
+
+@some
+@given(names, st.data())
+def test_a_lost_line(name, data):
+    lines = lines_of(name)
+    del lines[data.draw(st.integers(0, len(lines) - 1))]
+    assert_right(name, read("".join(lines)))
+
+
+@some
+@given(names, st.data())
+def test_a_doubled_line(name, data):
+    lines = lines_of(name)
+    at = data.draw(st.integers(0, len(lines) - 1))
+    lines.insert(at, lines[at])
+    plate = read("".join(lines))
+    if plate is not None:
+        assert len(plate) == len(KNOWN[name])
+    assert_right(name, plate)
+
+
+@some
+@given(names.filter(lambda n: not n.startswith(("bmg", "softmax"))), st.data())
+def test_a_lost_field(name, data):
+    lines = lines_of(name)
+    at = data.draw(st.integers(0, len(lines) - 1))
+    fields = lines[at].split("\t")
+    del fields[data.draw(st.integers(0, len(fields) - 1))]
+    lines[at] = "\t".join(fields)
+    assert_right(name, read("".join(lines)))
+
+
+@some
+@given(names, st.data(), st.characters(codec="utf-8"))
+def test_any_character_anywhere_gives_a_table_or_the_error_of_inputs(name, data, character):
+    text = EXPORTS[name]
+    at = data.draw(st.integers(0, len(text) - 1))
+    plate = read(text[:at] + character + text[at + 1 :])
+    if plate is not None:
+        assert (plate["value"].isna() == (plate["flag"] != "")).all()
+        assert not plate.duplicated(["plate_in_file", "read", "time_s", "well"]).any()
+
+
+@some
+@given(st.binary(max_size=300), st.sampled_from(["", "##BLOCKS= 1\r\nPlate:\t", "Plate Number\t", "User: a\r\n"]))
+def test_any_bytes_give_a_table_or_the_error_of_inputs(raw, head):
+    plate = read(head.encode() + raw)
+    assert plate is None or len(plate) > 0

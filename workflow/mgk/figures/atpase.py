@@ -1,0 +1,167 @@
+"""Figures of the ATPase assay: standard curves with their limits, and activity against magnesium.
+
+Limits: draws the tables of `mgk.atpase` (standard_curve, activity, fits) and the wells behind them; the only thing
+computed is the curve that a row of fits describes.
+Units: phosphate in nmol per well, activity in umol/mg/h, Mg2+ in mM.
+"""
+
+import numpy as np
+import pandas as pd
+
+from mgk.atpase import MODELS, SAMPLES, michaelis_menten, usable
+from mgk.figures import style
+
+MARKERS = "osD^vP*X"
+PANELS = {
+    "michaelis_menten_free_magnesium": "Free Mg²⁺ (mM)",
+    "michaelis_menten_total_magnesium": "Total Mg²⁺ (mM)",
+}
+MOST_COLUMNS = 3
+
+
+def standard_curves(wells: pd.DataFrame, curves: pd.DataFrame) -> style.Picture:
+    """Return a panel a plate: standards, their line, limits of detection and quantification, and the samples' amounts.
+
+    Parameters
+    ----------
+    wells : DataFrame
+        Wells joined with their layout.
+    curves : DataFrame
+        standard_curve.csv.
+    """
+    columns = min(len(curves), MOST_COLUMNS)
+    rows = -(-len(curves) // columns)
+    fig, axes = style.figure(2.9 * columns + 0.4, 2.9 * rows + 0.3, rows, columns, squeeze=False, sharey=True)
+    for ax, curve in zip(axes.flat, curves.itertuples(), strict=False):
+        _draw_curve(ax, wells[wells["plate_id"] == curve.plate_id], curve)
+    for ax in axes.flat[len(curves) :]:
+        ax.remove()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("Absorbance (AU)")
+    entries = {}
+    for ax in axes.flat[: len(curves)]:
+        entries |= dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    fig.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=4)
+    return fig
+
+
+def _draw_curve(ax, wells: pd.DataFrame, curve) -> None:
+    standards = usable(wells[wells["role"] == "standard"])
+    samples = usable(wells[wells["role"].isin(SAMPLES)])["value"]
+    ax.plot(standards["standard_nmol"], standards["value"], "o", color=style.PALETTE[0], label="standards")
+    ax.set(xlabel="Phosphate (nmol)", title=f"{curve.plate_id}\n{curve.n_wells} standards")
+    if curve.verdict == "not_identified":
+        ax.text(0.05, 0.95, "no curve:\n" + curve.reason, transform=ax.transAxes, va="top")
+        return
+    x = np.array([min(curve.low_nmol, 0.0), curve.high_nmol])
+    ax.plot(x, curve.intercept + curve.slope_per_nmol * x, color=style.PALETTE[0])
+    ax.axvline(curve.lod_nmol, color=style.GREY, linestyle=":", label="limit of detection")
+    ax.axvline(curve.loq_nmol, color=style.GREY, linestyle="--", label="limit of quantification")
+    amounts = (samples - curve.intercept) / curve.slope_per_nmol
+    foot = np.full(len(amounts), 0.03)
+    ax.plot(amounts, foot, "|", color=style.PALETTE[1], transform=ax.get_xaxis_transform(), label="samples")
+
+
+def describe_curves(curves: pd.DataFrame) -> str:
+    """Return the text alternative of `standard_curves`."""
+    parts = ["Absorbance against phosphate for the standards of each plate, with the fitted line."]
+    for c in curves.itertuples():
+        if c.verdict == "not_identified":
+            parts.append(f"Plate {c.plate_id}: no curve, {c.reason}.")
+            continue
+        parts.append(
+            f"Plate {c.plate_id}: {c.n_wells} standards from {c.low_nmol:g} to {c.high_nmol:g} nmol, slope "
+            f"{c.slope_per_nmol:.3g} AU per nmol, limit of detection {c.lod_nmol:.2g}, of quantification "
+            f"{c.loq_nmol:.2g} nmol{', ' + c.reason if c.reason else ''}."
+        )
+    return " ".join(parts)
+
+
+def activity(table: pd.DataFrame, fits: pd.DataFrame) -> style.Picture:
+    """Return two panels: ouabain-sensitive activity against free and against total Mg2+, with Michaelis-Menten curves.
+
+    Points are animals (a marker each, bars are one replicate SE), thin lines their fits, thick lines the conditions.
+    Where K0.5 and Vmax are not identified the thin line is dashed, and there is no thick one.
+
+    Parameters
+    ----------
+    table, fits : DataFrame
+        activity.csv and fits.csv.
+    """
+    fig, axes = style.figure(8.6, 4.2, columns=2, sharey=True)
+    palette = style.colours(sorted(table["condition"].unique()))
+    for ax, (model, label) in zip(axes, PANELS.items(), strict=True):
+        of_model = fits[fits["model"] == model]
+        for condition, colour in palette.items():
+            points = table[table["condition"] == condition]
+            _draw_points(ax, points, MODELS[model], colour)
+            _draw_fits(ax, of_model[of_model["group"] == condition], table[MODELS[model]], colour)
+        ax.axhline(0, color=style.GREY, linewidth=0.6)
+        ax.set(xlabel=label, title=_title(of_model))
+    axes[0].set_xscale("log")
+    axes[0].set_ylabel("Ouabain-sensitive activity (µmol/mg/h)")
+    for condition, colour in palette.items():
+        n = table.loc[table["condition"] == condition, "animal_id"].nunique()
+        axes[0].plot([], [], color=colour, linewidth=2.4, label=f"{condition}, {_animals(n)}")
+    axes[0].legend(loc="upper left")
+    return fig
+
+
+def _draw_points(ax, points: pd.DataFrame, column: str, colour: str) -> None:
+    for i, (_, of_animal) in enumerate(points.groupby("animal_id")):
+        ax.errorbar(
+            of_animal[column],
+            of_animal["ouabain_sensitive_activity"],
+            yerr=of_animal["replicate_se"],
+            fmt=MARKERS[i % len(MARKERS)],
+            color=colour,
+            alpha=0.75,
+            markersize=4,
+            elinewidth=0.8,
+        )
+
+
+def _draw_fits(ax, fits: pd.DataFrame, x: pd.Series, colour: str) -> None:
+    grid = np.geomspace(x[x > 0].min(), x.max(), 200)
+    for unit, parameters in fits.groupby("unit_id"):
+        value = parameters.set_index("parameter")["estimate"]
+        if value.isna().any():
+            continue
+        identified = (parameters["verdict"] != "not_identified").all()
+        ax.plot(
+            grid,
+            michaelis_menten(grid, value["vmax"], np.log(value["k05"])),
+            color=colour,
+            linewidth=0.7 if unit else 2.4,
+            linestyle="-" if identified else "--",
+        )
+
+
+def _title(fits: pd.DataFrame) -> str:
+    k05 = fits[(fits["parameter"] == "k05") & (fits["unit_id"] != "")]
+    n = int((k05["verdict"] != "not_identified").sum())
+    return f"K0.5 identified in {n} of {_animals(len(k05))}"
+
+
+def describe_activity(table: pd.DataFrame, fits: pd.DataFrame) -> str:
+    """Return the text alternative of `activity`."""
+    parts = [
+        "Ouabain-sensitive activity against free Mg2+ (left) and total Mg2+ (right), with Michaelis-Menten curves."
+    ]
+    names = {"vmax": "Vmax", "k05": "K0.5"}
+    for model, label in PANELS.items():
+        for row in fits[(fits["model"] == model) & (fits["unit_id"] == "")].itertuples():
+            what = f"{row.group}, {names[row.parameter]} against {label.removesuffix(' (mM)')}"
+            if row.verdict == "not_identified":
+                parts.append(f"{what}: not identified ({row.reason}).")
+            else:
+                interval = f"{row.ci_low:.3g} to {row.ci_high:.3g}" if row.n_animals > 1 else "not known"
+                parts.append(
+                    f"{what}: {row.estimate:.3g} {row.unit}, 95 % interval {interval}, {_animals(row.n_animals)}."
+                )
+    flagged = int((table["flag"] != "").sum())
+    return " ".join([*parts, f"{flagged} of {len(table)} points carry a flag."])
+
+
+def _animals(n: int) -> str:
+    return f"{n} {'animal' if n == 1 else 'animals'}"

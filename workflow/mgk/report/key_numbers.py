@@ -1,0 +1,167 @@
+"""The key numbers of a study: one table, read from results, each number with its interval, n, verdict and origin.
+
+For simulated data the reference is what was put in (raw_data/truth.yaml); for measured data it is a published value
+that the config names. A missing chapter has no numbers here; the report names it elsewhere.
+"""
+
+import math
+
+import pandas as pd
+
+from mgk.analyses import ANALYSES, Analysis
+from mgk.study import Study
+from mgk.tables import read_table
+from mgk.tables.yaml_file import load_yaml
+
+COLUMNS = (
+    "analysis", "experiment", "data", "group", "quantity", "unit", "reference", "reference_kind", "reference_source",
+    "estimate", "ci_low", "ci_high", "n", "verdict", "reason",
+)  # fmt: skip
+# The parameters that are key numbers, of the fits of each analysis; None takes them all.
+KEY_PARAMETERS = {
+    "current_voltage": ("reversal_mv",),
+    "magnesium_block": ("ki0_mm", "z_delta"),
+    "atpase_activity": ("vmax_umol_mg_h", "k05_free_magnesium_mm"),
+}
+KEY_MODELS = {"atpase_activity": "michaelis_menten_free_magnesium"}
+QUANTITIES = {
+    "reversal_mv": "reversal potential",
+    "ki0_mm": "Ki(0) of block",
+    "z_delta": "z delta of block",
+    "vmax_umol_mg_h": "Vmax",
+    "k05_free_magnesium_mm": "K0.5 for free Mg2+",
+}
+
+
+def key_numbers(project: Study) -> pd.DataFrame:
+    """Return the key numbers of everything that is there, in the order of the chapters."""
+    truth = read_truth(project)
+    rows: list[dict] = []
+    for name, experiment in project.analyses():
+        analysis = ANALYSES[name]
+        if not is_there(project, analysis, experiment):
+            continue
+        head = {"analysis": name, "experiment": experiment, "data": project.data_of(analysis.section, experiment)}
+        found = READERS[name](project, analysis, experiment, truth.get(analysis.section, {}).get(experiment, {}))
+        rows += [head | row for row in found]
+    table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    text = [c for c in COLUMNS if c not in ("reference", "estimate", "ci_low", "ci_high")]
+    table[text] = table[text].astype(object).where(table[text].notna(), "")
+    return table
+
+
+def is_there(project: Study, analysis: Analysis, experiment: str) -> bool:
+    """Return whether an analysis has been made: its executed notebook and all of its outputs are there."""
+    files = (*analysis.outputs(experiment), analysis.executed(experiment))
+    return all((project.root / f).is_file() for f in files)
+
+
+def read_truth(project: Study) -> dict:
+    """Return raw_data/truth.yaml, or nothing when a study has none."""
+    path = project.raw_data / "truth.yaml"
+    return load_yaml(path)[0] if path.exists() else {}
+
+
+def put_in(truth: dict, group: str, parameter: str) -> dict:
+    """Return what was put in for a parameter of a group, as reference columns; nothing when it is not known."""
+    places = (truth.get("conditions", {}).get(group, {}).get(parameter), truth.get(parameter))
+    for entry in places:
+        if isinstance(entry, dict) and group in entry:
+            entry = entry[group]
+        if isinstance(entry, dict) and isinstance(entry.get("value"), int | float):
+            return {"reference": entry["value"], "reference_kind": "put in", "reference_source": entry["source"]}
+    return {}
+
+
+def _table(project: Study, analysis: Analysis, experiment: str, name: str) -> pd.DataFrame:
+    return read_table(project.results / analysis.stage / experiment / name)
+
+
+def _from_fits(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    fits = _table(project, analysis, experiment, "fits.csv")
+    fits = fits[(fits["unit_id"] == "") & fits["parameter"].isin(KEY_PARAMETERS[analysis.name])]
+    if analysis.name in KEY_MODELS:
+        fits = fits[fits["model"] == KEY_MODELS[analysis.name]]
+    return [
+        {
+            "group": fit["group"],
+            "quantity": QUANTITIES[fit["parameter"]],
+            "n": f"{fit['n_cells']:.0f} cells, {fit['n_animals']:.0f} animals",
+            **{c: fit[c] for c in ("unit", "estimate", "ci_low", "ci_high", "verdict", "reason")},
+            **put_in(truth, fit["group"], fit["parameter"]),
+        }
+        for _, fit in fits.iterrows()
+    ]
+
+
+def _from_magnesium(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    groups = _table(project, analysis, experiment, "groups.csv")
+    kd_mm = project.experiment("plates", experiment)["kd_mm"]["value"]
+    rows = []
+    for condition, of_condition in groups[groups["kd_mm"] == kd_mm].groupby("condition", sort=False):
+        # The median takes its place where a censored animal leaves the mean unknown.
+        known = of_condition[of_condition["estimate"].notna()]
+        group = (known if len(known) else of_condition).iloc[0]
+        rows.append(
+            {
+                "group": condition,
+                "quantity": f"free Mg2+, {group['statistic']} of animals, at Kd {kd_mm:g} mM",
+                "unit": "mM",
+                "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
+                "verdict": "identified" if math.isfinite(group["ci_high"]) else "weak",
+                **{c: group[c] for c in ("estimate", "ci_low", "ci_high", "reason")},
+                **(
+                    put_in(truth, condition, "free_magnesium_mm")
+                    if group["n_above_rmax"] + group["n_below_rmin"] == 0
+                    else {}
+                ),
+            }
+        )
+    return rows
+
+
+def _from_clinical(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    del truth  # clinical tables are real
+    pooled = _table(project, analysis, experiment, "pooled.csv")
+    settings = project.experiment("clinical", experiment)
+    published = {p["model"]: p for p in settings.get("published", [])}
+    rows = []
+    for model, method in (("common", "IV"), ("random", "REML"), ("random", "DL")):
+        chosen = pooled[(pooled["model"] == model) & (pooled["method"] == method) & (pooled["test"] == "z")]
+        chosen = chosen[chosen["subgroup"] == ""]
+        if chosen.empty:
+            continue
+        row = chosen.iloc[0]
+        reference = published.get(model, {})
+        rows.append(
+            {
+                "group": f"{model} effect, {method}",
+                "quantity": MEASURES[settings["measure"]],
+                "unit": "1",
+                "estimate": row["back_transformed_estimate"],
+                "ci_low": row["back_transformed_ci_low"],
+                "ci_high": row["back_transformed_ci_high"],
+                "n": f"{row['k']:.0f} studies",
+                "verdict": "",
+                "reference": reference.get("estimate", math.nan),
+                "reference_kind": _published(reference),
+                "reference_source": reference.get("source", ""),
+            }
+        )
+    return rows
+
+
+def _published(reference: dict) -> str:
+    if not reference:
+        return ""
+    return f"published [{reference['ci_low']:g}, {reference['ci_high']:g}]" if "ci_low" in reference else "published"
+
+
+MEASURES = {"OR": "odds ratio", "RR": "risk ratio", "RD": "risk difference", "GEN": "estimate"}
+READERS = {
+    "current_voltage": _from_fits,
+    "magnesium_block": _from_fits,
+    "magnesium_calibration": _from_magnesium,
+    "atpase_activity": _from_fits,
+    "clinical_summary": _from_clinical,
+}
