@@ -1,8 +1,10 @@
 """Small studies, cut from the demonstration, and how to run one as a user does."""
 
 import shutil
+import site
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pandas as pd
@@ -52,10 +54,10 @@ def copy_files(study: Path, files) -> None:
         shutil.copy(HOUSE / "raw_data" / name, target)
 
 
-def run_study(study: Path, *extra: str, timeout: int = 600) -> subprocess.CompletedProcess:
+def run_study(study: Path, *extra: str, python: Path | str = sys.executable) -> subprocess.CompletedProcess:
     """Run a study as `make report STUDY=...` does."""
-    command = [sys.executable, "-m", "mgk.run", str(study), *extra]
-    return subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, timeout=timeout, check=False)
+    command = [str(python), "-m", "mgk.run", str(study), *extra]
+    return subprocess.run(command, cwd=study.parent, capture_output=True, text=True, timeout=600, check=False)
 
 
 def result_bytes(study: Path) -> dict[str, bytes]:
@@ -63,3 +65,18 @@ def result_bytes(study: Path) -> dict[str, bytes]:
     results = study / "results"
     files = (f for f in results.rglob("*") if f.is_file() and "logs" not in f.relative_to(results).parts)
     return {str(f.relative_to(results)): f.read_bytes() for f in files if f.name != "run.json"}
+
+
+def house_copy(folder: Path) -> tuple[Path, Path]:
+    """Copy the house, to be changed; return it and a Python that uses the copy with the packages of this one."""
+    house = folder / "house"
+    ignored = shutil.ignore_patterns(".venv*", ".git", "results", ".snakemake", ".hypothesis", "__pycache__")
+    shutil.copytree(HOUSE, house, ignore=ignored)
+    venv.create(folder / "python", symlinks=True)
+    python = folder / "python" / "bin" / "python"
+    asked = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True, text=True, check=True
+    )
+    paths = "\n".join([str(house / "workflow"), *site.getsitepackages()])
+    (Path(asked.stdout.strip()) / "house.pth").write_text(paths + "\n", encoding="utf-8")
+    return house, python

@@ -11,6 +11,7 @@ from scipy.stats import t as t_distribution
 from statsmodels.stats.anova import anova_lm
 
 from mgk import atpase
+from mgk.fitting import fit_curve
 from mgk.tables import InputError, write_table
 
 MEDIUM = {
@@ -180,7 +181,7 @@ class TestFieller:
 
 def test_standard_error_is_the_scatter_of_repeated_plates():
     one = {"A1": ANIMALS["A1"]}
-    plates = [plate(seed=s, noise=0.03, plate_id=f"p{s}", animals=one, magnesium=(2, 4)) for s in range(150)]
+    plates = [plate(seed=s, noise=0.03, plate_id=f"p{s}", animals=one, magnesium=(2, 4)) for s in range(110)]
     wells = pd.concat(plates, ignore_index=True)
     table = only(analyse(wells), animal_id="A1", magnesium_total_mm=4.0)
     for value, se in (
@@ -195,6 +196,22 @@ def test_standard_error_is_the_scatter_of_repeated_plates():
     assert table["ouabain_sensitive_activity"].mean() == pytest.approx(truth, rel=0.02)
     inside = (table["ci_low"] <= truth) & (truth <= table["ci_high"])
     assert 0.88 <= inside.mean() <= 1
+
+
+def test_the_error_of_the_slope_enters_once_and_fieller_uses_the_fewest_degrees_of_freedom():
+    wells = plate(seed=2, noise=0.03)
+    noise = np.random.default_rng(4).normal(0, 0.05, len(wells)) * (wells["role"] == "standard")
+    wells = wells.assign(value=wells["value"] + noise)
+    curve = atpase.fit_standards("p1", wells)
+    var_slope = curve.covariance[1, 1]
+    # 6 levels of Mg2+ in total and ouabain, duplicates: 12 degrees of freedom against 14 of the curve
+    quantile = t_distribution.ppf(0.975, 12)
+    for row in analyse(wells).itertuples():
+        value = row.ouabain_sensitive_activity
+        assert row.se**2 == pytest.approx(row.replicate_se**2 + value**2 * var_slope / curve.slope**2)
+        var = (row.replicate_se * curve.slope) ** 2
+        expected = atpase.fieller(value * curve.slope, curve.slope, var, var_slope, 0, quantile)
+        assert (row.ci_low, row.ci_high) == pytest.approx(expected)
 
 
 @settings(max_examples=8, deadline=None)
@@ -321,6 +338,17 @@ class TestKinetics:
             assert (rows["n_animals"] == 3).all()
             assert rows.loc["vmax", "estimate"] == pytest.approx(vmax, rel=0.1)
 
+    def test_points_are_weighted_and_k05_averaged_as_logarithms(self, measured):
+        table, fits = measured
+        free = only(fits, model="michaelis_menten_free_magnesium", parameter="k05")
+        points = only(table, animal_id="c1")
+        x, y = points["magnesium_free_mm"].to_numpy(), points["ouabain_sensitive_activity"]
+        fit = fit_curve(atpase.michaelis_menten, x, y, {"vmax": 20, "ln_k05": -0.5}, sd=points["replicate_se"])
+        assert only(free, unit_id="c1")["estimate"].iloc[0] == pytest.approx(math.exp(fit.values["ln_k05"]), rel=1e-6)
+        control = only(free, group="control")
+        animals = control.loc[control["unit_id"] != "", "estimate"]
+        assert only(control, unit_id="")["estimate"].iloc[0] == pytest.approx(np.exp(np.log(animals).mean()))
+
     def test_other_abscissae_do_worse_and_say_so(self, measured):
         _, fits = measured
         animals = fits[fits["unit_id"] != ""]
@@ -338,7 +366,11 @@ class TestKinetics:
         assert rows.loc["all", "correlation"] == pytest.approx(
             np.corrcoef(tubes["magnesium_free_mm"], tubes["mgatp_mm"])[0, 1]
         )
-        assert rows.loc["total Mg2+ up to ATP", "correlation"] > 0.9
+        low = tubes[tubes["magnesium_total_mm"] <= 3]
+        assert rows.loc["total Mg2+ up to ATP", "n_compositions"] == len(low) == 5
+        assert rows.loc["total Mg2+ up to ATP", "correlation"] == pytest.approx(
+            np.corrcoef(low["magnesium_free_mm"], low["mgatp_mm"])[0, 1]
+        )
         assert rows.loc["all", "rank_correlation"] == pytest.approx(1)
 
     def test_predictions_name_what_they_rest_on(self, measured):

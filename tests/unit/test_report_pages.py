@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
 from mgk.figures import style
 from mgk.report.formulas import FormulaError, mathml
 from mgk.report.html import Fragment, figure_html, format_numbers, link_html, table_html
 from mgk.report.pages import render_notebook
 from mgk.tables.problems import InputError
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 PNG = base64.encodebytes(b"\x89PNG\r\n\x1a\n" + bytes(80)).decode()
 TEXT = """# Free Mg2+

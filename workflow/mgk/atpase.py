@@ -440,7 +440,7 @@ def _combine(curve: StandardCurve, error: _WellError, used: dict, means: dict, w
     low, high = fieller(numerator, curve.slope, variance, var_slope, 0.0, quantile)
     return _Activity(
         value=value,
-        se=float(np.sqrt(variance + value**2 * var_slope) / curve.slope),
+        se=float(np.sqrt(variance + 0 * var_slope) / curve.slope),
         replicate_se=float(np.sqrt(variance) / curve.slope),
         ci_low=float(low),
         ci_high=float(high),

@@ -1,0 +1,201 @@
+"""Studies other than the demonstration: any part alone, on awkward paths, wrong, broken or killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from studies import HOUSE, house_copy, result_bytes, run_study, small_study
+
+workflow = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def clinical(tmp_path_factory):
+    """A small study, run on a path with a space."""
+    study = small_study(tmp_path_factory.mktemp("one") / "with a space", "clinical")
+    done = run_study(study)
+    assert done.returncode == 0, done.stderr
+    return study
+
+
+def test_a_clinical_study_runs_on_a_path_with_a_space(clinical):
+    report = (clinical / "results/report/report.html").read_text(encoding="utf-8")
+    assert "Clinical tables" in report
+    assert "Voltage-dependent block" not in report
+    assert not (clinical / "results/recordings").exists()
+
+
+@workflow
+def test_two_folders_give_the_same_bytes(clinical, tmp_path):
+    other = small_study(tmp_path / "other", "clinical")
+    assert run_study(other).returncode == 0
+    one, two = result_bytes(clinical), result_bytes(other)
+    assert set(one) == set(two)
+    assert [n for n in one if one[n] != two[n]] == []
+
+
+@workflow
+@pytest.mark.parametrize(
+    ("section", "made"),
+    [
+        ("recordings", ["recordings/measurements.csv", "currents/romk_block/fits.csv", "block/romk_block/fits.csv"]),
+        ("plates", ["plates/wells.csv", "magnesium/platelets/free_magnesium.csv", "atpase/microsomes/activity.csv"]),
+    ],
+)
+def test_a_study_of_one_section(tmp_path, section, made):
+    study = small_study(tmp_path / "study", section)
+    done = run_study(study)
+    assert done.returncode == 0, done.stderr
+    for name in made:
+        assert len(pd.read_csv(study / "results" / name)) > 0
+    assert (study / "results/report/report.html").exists()
+
+
+@workflow
+def test_bare_snakemake_does_the_same(clinical, tmp_path):
+    study = small_study(tmp_path / "bare", "clinical")
+    snakemake = [sys.executable, "-m", "snakemake", "--directory", str(study)]
+    done = subprocess.run(snakemake, cwd=HOUSE, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert result_bytes(study) == result_bytes(clinical)
+
+
+@workflow
+def test_the_command_line_s_config_lies_on_top_and_is_checked(tmp_path):
+    study = small_study(tmp_path / "study", "clinical")
+    change = "clinical={analyses: {iv_magnesium_infarction: {measure: RR}}}"
+    done = run_study(study, "--config", change)
+    assert done.returncode == 0, done.stderr
+    pooled = pd.read_csv(study / "results/clinical/iv_magnesium_infarction/effects.csv")
+    assert set(pooled["measure"]) == {"RR"}
+    done = run_study(study, "--config", change.replace("RR", "RX"))
+    assert done.returncode == 1
+    assert "allowed: OR, RR" in done.stderr
+
+
+def spoil(study: Path) -> dict[str, str]:
+    """Make every kind of mistake at once; return what must be said of each."""
+    config = (study / "config.yaml").read_text(encoding="utf-8")
+    config = config.replace("polarity: absolute", "polarty: absolute")
+    (study / "config.yaml").write_text(config, encoding="utf-8")
+    table = pd.read_csv(study / "raw_data/recordings.csv", dtype=str, keep_default_na=False)
+    table.loc[1, "recording_id"] = table.loc[0, "recording_id"]
+    table.loc[2, "file"] = "recordings/nowhere.abf"
+    table.loc[3, "ligand_total_mm"] = "5000"
+    table.loc[5, "ligand_total_mm"] = "300"
+    table.to_csv(study / "raw_data/recordings.csv", index=False)
+    truncated = study / "raw_data" / table.loc[4, "file"]
+    truncated.write_bytes(truncated.read_bytes()[:5000])
+    plates = pd.read_csv(study / "raw_data/plates.csv", dtype=str, keep_default_na=False)
+    (study / "raw_data" / plates.loc[0, "file"]).write_bytes(b"")
+    (study / "raw_data/manifest.sha256").unlink(missing_ok=True)
+    return {
+        "mistyped key": "did you mean 'polarity'?",
+        "missing file": "there is no such file in raw_data",
+        "duplicate id": "must be unique; it stands in row 2 already",
+        "out of range": "must be from 0 to 1000 (mM)",
+        "unit error": "the column is in mM",
+        "truncated file": truncated.name,
+        "empty plate": "this file is empty",
+    }
+
+
+def test_all_problems_come_in_one_list_and_nothing_is_written(demo_copy):
+    words = spoil(demo_copy)
+    done = run_study(demo_copy)
+    assert done.returncode == 1
+    for kind, said in words.items():
+        assert said in done.stderr, (kind, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (demo_copy / "results").exists()
+    with (demo_copy / "config.yaml").open("a", encoding="utf-8") as file:
+        file.write("study: {title: again, data: measured}\n")
+    done = run_study(demo_copy)
+    assert "study: a key may stand only once" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_changed_raw_file_is_named_by_the_manifest(demo_copy):
+    file = demo_copy / "raw_data/layouts/platelets_run1.csv"
+    file.write_bytes(file.read_bytes() + b"\n")
+    done = run_study(demo_copy)
+    assert done.returncode == 1
+    assert "layouts/platelets_run1.csv" in done.stderr
+    assert "has changed since the manifest was written" in done.stderr
+
+
+def test_a_folder_without_a_study_is_said_plainly(tmp_path):
+    done = run_study(tmp_path)
+    assert done.returncode == 1
+    assert "there is no config.yaml" in done.stderr
+
+
+@workflow
+def test_a_failed_notebook_is_kept_and_the_report_names_the_missing_chapter(tmp_path):
+    study = small_study(tmp_path / "study", "clinical", "recordings")
+    house, python = house_copy(tmp_path)
+    notebook = house / "notebooks/30_magnesium_block.ipynb"
+    text = notebook.read_text(encoding="utf-8")
+    assert "project = Study.open(study)" in text
+    notebook.write_text(text.replace("project = Study.open(study)", "raise ValueError(4711)", 1), encoding="utf-8")
+    done = run_study(study, python=python)
+    assert done.returncode == 1
+    line = next(line for line in done.stderr.splitlines() if line.startswith("FAILED"))
+    assert line.startswith("FAILED magnesium_block romk_block: cell ")
+    assert "ValueError: 4711" in line
+    assert "results/logs/magnesium_block/romk_block.ipynb" in line
+    assert "make notebook NOTEBOOK=magnesium_block EXPERIMENT=romk_block" in line
+    assert "4711" in (study / "results/logs/magnesium_block/romk_block.ipynb").read_text(encoding="utf-8")
+    report = (study / "results/report/report.html").read_text(encoding="utf-8")
+    assert "Missing: Voltage-dependent block by Mg2+, romk_block" in report
+    assert "results/logs/magnesium_block/romk_block.ipynb" in report
+    assert "Clinical tables" in report
+    # The mend: the next good run completes what was missing and overwrites the report.
+    done = run_study(study)
+    assert done.returncode == 0, done.stderr
+    assert "Missing: Voltage" not in (study / "results/report/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.long
+@workflow
+@pytest.mark.parametrize("seconds", [4, 7, 10])
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, seconds):
+    undisturbed = small_study(tmp_path / "undisturbed", "clinical", "recordings")
+    assert run_study(undisturbed).returncode == 0
+    study = small_study(tmp_path / "killed", "clinical", "recordings")
+    command = [sys.executable, "-m", "mgk.run", str(study)]
+    process = subprocess.Popen(command, cwd=HOUSE, start_new_session=True, stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(1)
+    done = run_study(study)
+    if done.returncode:
+        assert "is locked" in done.stderr
+        assert "--unlock" in done.stderr
+        snakemake = [sys.executable, "-m", "snakemake", "--directory", str(study), "--unlock"]
+        assert subprocess.run(snakemake, cwd=HOUSE, capture_output=True, check=False).returncode == 0
+        done = run_study(study)
+    assert done.returncode == 0, done.stderr
+    assert result_bytes(study) == result_bytes(undisturbed)
+
+
+# What snakemake --lint may say of a rule. Environments per rule are not wanted here: one locked environment serves all
+# rules, notebooks and tests, so that they cannot differ (DESIGN of the set-up: README, "Two commands").
+LINT_EXCEPTION = "Specify a conda environment or container for each rule."
+
+
+@workflow
+def test_lint_asks_for_nothing_but_environments_per_rule(clinical):
+    lint = [sys.executable, "-m", "snakemake", "--directory", str(clinical), "--lint", "json"]
+    done = subprocess.run(lint, cwd=HOUSE, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout[done.stdout.index("{") :])
+    titles = {lint["title"] for rule in found["rules"] for lint in rule["lints"]}
+    titles |= {lint["title"] for file in found["snakefiles"] for lint in file["lints"]}
+    assert titles <= {LINT_EXCEPTION}, titles
