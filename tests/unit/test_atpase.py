@@ -181,7 +181,7 @@ class TestFieller:
 
 def test_standard_error_is_the_scatter_of_repeated_plates():
     one = {"A1": ANIMALS["A1"]}
-    plates = [plate(seed=s, noise=0.03, plate_id=f"p{s}", animals=one, magnesium=(2, 4)) for s in range(110)]
+    plates = [plate(seed=s, noise=0.03, plate_id=f"p{s}", animals=one, magnesium=(2, 4)) for s in range(80)]
     wells = pd.concat(plates, ignore_index=True)
     table = only(analyse(wells), animal_id="A1", magnesium_total_mm=4.0)
     for value, se in (
@@ -189,7 +189,7 @@ def test_standard_error_is_the_scatter_of_repeated_plates():
         ("total_activity", "total_se"),
         ("ouabain_resistant_activity", "ouabain_resistant_se"),
     ):
-        assert np.sqrt((table[se] ** 2).mean()) == pytest.approx(table[value].std(), rel=0.15)
+        assert np.sqrt((table[se] ** 2).mean()) == pytest.approx(table[value].std(), rel=0.2)
     # blank and slope are shared: added in quadrature they would be counted twice
     assert (table["se"] < np.hypot(table["total_se"], table["ouabain_resistant_se"])).all()
     truth = 20 * 1.0825 / (0.6 + 1.0825)
@@ -214,10 +214,10 @@ def test_the_error_of_the_slope_enters_once_and_fieller_uses_the_fewest_degrees_
         assert (row.ci_low, row.ci_high) == pytest.approx(expected)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(gain=st.floats(0.1, 10), offset=st.floats(-1, 1))
 def test_activity_does_not_depend_on_gain_and_offset_of_the_reader(gain, offset):
-    wells = plate(seed=2, noise=0.03)
+    wells = plate(seed=2, noise=0.03, magnesium=(1, 4))
     changed = wells.assign(value=offset + gain * wells["value"])
     columns = ["total_activity", "ouabain_sensitive_activity", "se", "ci_low", "ci_high"]
     np.testing.assert_allclose(analyse(changed)[columns], analyse(wells)[columns], rtol=1e-6, atol=1e-9)
@@ -344,7 +344,9 @@ class TestKinetics:
         points = only(table, animal_id="c1")
         x, y = points["magnesium_free_mm"].to_numpy(), points["ouabain_sensitive_activity"]
         fit = fit_curve(atpase.michaelis_menten, x, y, {"vmax": 20, "ln_k05": -0.5}, sd=points["replicate_se"])
-        assert only(free, unit_id="c1")["estimate"].iloc[0] == pytest.approx(math.exp(fit.values["ln_k05"]), rel=1e-6)
+        assert only(free, unit_id="c1")["estimate"].iloc[0] == pytest.approx(
+            math.exp(fit.parameters["ln_k05"].value), rel=1e-6
+        )
         control = only(free, group="control")
         animals = control.loc[control["unit_id"] != "", "estimate"]
         assert only(control, unit_id="")["estimate"].iloc[0] == pytest.approx(np.exp(np.log(animals).mean()))
@@ -436,3 +438,14 @@ def test_excluded_plates_are_left_out(tmp_path):
     loaded = atpase.load_wells(SimpleNamespace(results=tmp_path), "e")
     assert set(loaded["plate_id"]) == {"p1"}
     pd.testing.assert_frame_equal(analyse(loaded), analyse(plate()))
+    write_table(quality.assign(verdict="exclude"), tmp_path / "plates/e/quality.csv")
+    with pytest.raises(InputError, match="excludes all"):
+        atpase.load_wells(SimpleNamespace(results=tmp_path), "e")
+
+
+def test_a_plate_of_standards_alone_gives_empty_tables():
+    wells = plate().query("role == 'standard'")
+    table = analyse(wells)
+    assert table.empty
+    assert list(table.columns) == list(atpase.ACTIVITY_COLUMNS)
+    assert atpase.kinetic_fits(table, "e").empty

@@ -6,6 +6,7 @@ from mgk.constants import FARADAY_C_PER_MOL, GAS_CONSTANT_J_PER_MOL_K
 from mgk.currents import (
     cell_curves,
     cell_fits,
+    compare_with_nernst,
     ghk_current,
     group_curves,
     reversal_potential,
@@ -289,6 +290,18 @@ def test_fits_of_cells_and_groups():
     assert groups.loc[("high, 1 mM Mg", "chord at +100 mV", "chord_conductance_ns"), "estimate"] == pytest.approx(1.75)
     cells = fits[(fits["unit_id"] == "c3") & (fits["group"] == "high")].set_index("model")
     assert cells.loc["chord at -100 mV", "estimate"] == pytest.approx(5)
+
+
+def test_reversal_beside_nernst():
+    rows = [recording(f"r{i}", f"c{i}", f"a{i}") for i in range(2)]
+    points = points_of(rows)
+    table = compare_with_nernst(cell_fits(points), points)
+    row = table.iloc[0]
+    assert (row["group"], row["n_animals"]) == ("high, 1 mM Mg", 2)
+    assert row["reversal_mv"] == pytest.approx(-70, abs=1e-6)
+    assert row["difference_mv"] == pytest.approx(-70 - nernst_mv(1, 5, 110, TEMPERATURE_C))
+    without = points_of(rows, free_ions=None)
+    assert compare_with_nernst(cell_fits(without), without)["difference_mv"].isna().all()
 
 
 def test_group_curves_count_animals_not_sweeps():

@@ -120,6 +120,17 @@ def test_many_samples_and_open_interval():
     assert left.get_ylim()[1] < 1.5
 
 
+def test_run_without_calibration_is_drawn_and_said():
+    lost = pd.DataFrame([sample(f"d{n}", *(math.nan,) * 3, "no value", reason="run r1: exchanged?") for n in range(3)])
+    nothing = (math.nan,) * 3
+    groups = pd.DataFrame([group("resting", s, *nothing, 0, reason="run r1: exchanged?") for s in ("mean", "median")])
+    calibration = CALIBRATION.assign(rmin=math.nan, rmax=math.nan, beta=math.nan, reason="run r1: exchanged?")
+    fig, alt = donors_and_calibration(lost, groups, calibration)
+    assert [m for m, _, _ in markers(fig.axes[0])] == ["x"] * 3
+    assert "resting: run r1: exchanged?" in alt
+    assert "nan" not in alt
+
+
 def test_same_bytes_twice(tmp_path, samples, groups):
     files = []
     for name in ("a", "b"):

@@ -46,6 +46,12 @@ def test_all_blocks_of_raw_data_are_read_and_computed_ones_left_out(tmp_path):
     assert values(plate, 2)["A1"] == 200
 
 
+def test_a_matrix_that_lost_its_title_is_refused(tmp_path):
+    text = bmg_text([("Raw Data (340)", grid()), ("Raw Data (380)", grid())]).replace("Raw Data (380)\r\n", "")
+    with pytest.raises(InputError, match=r"line 20: a title such as 'Raw Data \(450\)' is expected"):
+        read(tmp_path, text)
+
+
 def test_two_reads_at_one_wavelength_keep_their_order(tmp_path):
     plate = read(tmp_path, bmg_text([("Raw Data (450)", grid(start=1)), ("Raw Data (450)", grid(start=2))]))
     assert values(plate, 1)["A1"] == 1

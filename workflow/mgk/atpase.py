@@ -127,13 +127,16 @@ def load_wells(project: Study, experiment: str) -> pd.DataFrame:
     Raises
     ------
     InputError
-        When a plate has several reads (or times) and none is named `phosphate`.
+        When no plate is left, or a plate has several reads (or times) and none is named `phosphate`.
     """
     folder = project.results / "plates" / experiment
     wells = read_table(folder / "wells.csv", text=("role", "read_name"))
     quality = read_table(folder / "quality.csv")
     excluded = set(quality.loc[quality["verdict"] == "exclude", "plate_id"])
-    return one_read(wells[~wells["plate_id"].isin(excluded)])
+    left = wells[~wells["plate_id"].isin(excluded)]
+    if left.empty:
+        raise InputError(f"experiment {experiment}: quality control excludes all of its plates")
+    return one_read(left)
 
 
 def one_read(wells: pd.DataFrame) -> pd.DataFrame:
@@ -440,7 +443,7 @@ def _combine(curve: StandardCurve, error: _WellError, used: dict, means: dict, w
     low, high = fieller(numerator, curve.slope, variance, var_slope, 0.0, quantile)
     return _Activity(
         value=value,
-        se=float(np.sqrt(variance + 0 * var_slope) / curve.slope),
+        se=float(np.sqrt(variance + value**2 * var_slope) / curve.slope),
         replicate_se=float(np.sqrt(variance) / curve.slope),
         ci_low=float(low),
         ci_high=float(high),

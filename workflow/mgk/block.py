@@ -57,6 +57,8 @@ class CellBlock:
     cell_id: str
     animal_id: str
     side: str
+    temperature_c: float
+    potassium_external_mm: float
     ln_ki0: Estimate
     z_delta: Estimate
     gain: bool = False
@@ -96,20 +98,15 @@ def fit_cells(points: pd.DataFrame, gain: bool | None = None) -> list[CellBlock]
         Table of `mgk.currents.steady_currents`. Excluded rows are not fitted; a cell of which nothing else remains is
         returned as not identified, with the reason of its exclusion.
     gain : bool, optional
-        Whether each solution has a gain of its own; by default what `gain_is_needed` says.
+        Whether each solution has a gain of its own; by default, when that lowers the sum of AICc by more than 10.
 
     Raises
     ------
     InputError
         When a recording that is to be fitted has no temperature, or a cell's blocker is on both sides.
     """
-    gain = gain_is_needed(points) if gain is None else gain
+    gain = aicc_gained(points) > GAIN_AICC if gain is None else gain
     return [_fit_cell(cell, gain) for _, cell in points.groupby(["group", "cell_id"], sort=False)]
-
-
-def gain_is_needed(points: pd.DataFrame) -> bool:
-    """Tell whether a gain per solution lowers the sum of AICc over all cells by more than 10."""
-    return bool(aicc_gained(points) > GAIN_AICC)
 
 
 def aicc_gained(points: pd.DataFrame) -> float:
@@ -136,7 +133,8 @@ def _fit_cell(cell: pd.DataFrame, gain: bool) -> CellBlock:
     first = cell.iloc[0]
     used = cell[~cell["excluded"]]
     side = _side(cell)
-    head = (first["experiment"], first["group"], first["cell_id"], first["animal_id"], side)
+    conditions = (float(cell[name].mean()) for name in ("temperature_c", "potassium_external_mm"))
+    head = (first["experiment"], first["group"], first["cell_id"], first["animal_id"], side, *conditions)
     reason = _why_no_fit(cell, used)
     if reason:
         nothing = Estimate(*[np.nan] * 4, "not_identified", reason)
@@ -313,7 +311,7 @@ def block_table(fractions: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
     for key, at_level in fractions.groupby(keys, sort=False):
         used = at_level[~at_level["excluded"]]
         mean = summarise_cells(used["fraction"], used["animal_id"])
-        average = used[solutions].mean()
+        average = at_level[solutions].mean()
         parameters = [groups.get((key[1], name), np.nan) for name in ("ki0_mm", "z_delta")]
         fit = unblocked_fraction(
             average["ligand_free_mm"], average["membrane_mv"], *parameters, average["temperature_c"], key[3]
@@ -353,15 +351,14 @@ def solution_gains(cells: list[CellBlock]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["group", "cell_id", "animal_id", "solution", "gain"])
 
 
-def open_ratios(
-    cells: list[CellBlock], low_mm: float, high_mm: float, membrane_mv, temperature_c: float
-) -> pd.DataFrame:
+def open_ratios(cells: list[CellBlock], low_mm: float, high_mm: float, membrane_mv) -> pd.DataFrame:
     """Return how much larger the current is at a low than at a high free concentration, per group and potential.
 
     Returns
     -------
     DataFrame
-        group, membrane_mv, ratio, ci_low, ci_high (geometric mean of animals), n_cells, n_animals, reason.
+        group, potassium_external_mm, temperature_c, membrane_mv, low_mm, high_mm, ratio, ci_low, ci_high (geometric
+        mean of animals), n_cells, n_animals, reason. The ratio means nothing without potential and external K+.
     """
     rows = []
     for group in dict.fromkeys(cell.group for cell in cells):
@@ -369,10 +366,17 @@ def open_ratios(
         for potential in membrane_mv:
             ratios = []
             for cell in known:
-                at = (potential, np.exp(cell.ln_ki0.value), cell.z_delta.value, temperature_c, cell.side)
+                at = (potential, np.exp(cell.ln_ki0.value), cell.z_delta.value, cell.temperature_c, cell.side)
                 ratios.append(unblocked_fraction(low_mm, *at) / unblocked_fraction(high_mm, *at))
             mean = summarise_cells(ratios, [cell.animal_id for cell in known], log=True)
+            potassium, temperature = (
+                np.mean([getattr(c, name) for c in known]) if known else np.nan
+                for name in ("potassium_external_mm", "temperature_c")
+            )
             numbers = (mean.estimate, mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals, mean.reason)
-            rows.append((group, potential, *numbers))
-    columns = ("group", "membrane_mv", "ratio", "ci_low", "ci_high", "n_cells", "n_animals", "reason")
+            rows.append((group, potassium, temperature, potential, low_mm, high_mm, *numbers))
+    columns = (
+        "group", "potassium_external_mm", "temperature_c", "membrane_mv", "low_mm", "high_mm", "ratio", "ci_low",
+        "ci_high", "n_cells", "n_animals", "reason",
+    )  # fmt: skip
     return pd.DataFrame(rows, columns=list(columns))

@@ -215,7 +215,8 @@ def _check_plates(study: Study) -> list[Problem]:
     for i, row in named.iterrows():
         if row["layout"] == "":
             problems.append(Problem(PLATES, i + 2, "layout", "", f"must name a layout for {row['experiment']}"))
-    problems += _check_layouts(study, named)
+    unreadable = {p.value for p in problems if p.column in ("file", "layout")}
+    problems += _check_layouts(study, named, unreadable)
     recipes, _ = study.read_solutions()
     for name, settings in experiments.items():
         medium = settings.get("medium", "") if isinstance(settings, dict) else ""
@@ -225,11 +226,21 @@ def _check_plates(study: Study) -> list[Problem]:
     return problems
 
 
-def _check_layouts(study: Study, table: pd.DataFrame) -> list[Problem]:
+def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
+    """Each layout must be in order, and fit its plate and the names of its reads."""
+    from mgk.plates import tidy_wells
+
     problems = []
-    for name in dict.fromkeys(table["layout"]):
-        if name and not _file_problems(study.raw_data, name, lambda path: []):
-            problems += study.read_table(f"raw_data/{name}", "layout")[1]
+    for i, row in _filled(table, "layout"):
+        if {row["file"], row["layout"]} & unreadable:
+            continue
+        found = study.read_table(f"raw_data/{row['layout']}", "layout")[1]
+        problems += found
+        if not found:
+            try:
+                tidy_wells(pd.DataFrame([row]), study.raw_data)
+            except InputError as error:
+                problems.append(Problem(PLATES, i, "", "", str(error)))
     return problems
 
 

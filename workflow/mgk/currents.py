@@ -34,6 +34,8 @@ LOCAL_LEVELS = 6
 FEWEST_LEVELS = 4
 # Nearer to the reversal potential the chord conductance is the quotient of two small numbers.
 CHORD_FROM_MV = 10.0
+# A recipe and a stated total may round differently, not more.
+ROUNDING = 0.01
 # A confidence limit farther away makes a reversal potential weak (assumed, no source).
 WEAK_REVERSAL_MV = 10.0
 
@@ -145,7 +147,7 @@ def _ligand(row: dict, sides: dict[str, str], free_ions) -> tuple[float, str]:
     free, recipe = _in_recipe(sides.get(row["ligand_side"], ""), row["ligand"], free_ions)
     if not recipe:
         return total, "stated total taken as free: no recipe"
-    if free > total * (1 + 1e-9):
+    if free > total * (1 + ROUNDING):
         raise InputError(f"{place}: {free:g} mM free {row['ligand']} in {recipe} for a stated total of {total:g} mM")
     return free, f"solved from recipe {recipe}"
 
@@ -346,12 +348,30 @@ def group_curves(points: pd.DataFrame) -> pd.DataFrame:
         mean = summarise_cells(cells["current_pa"], cells["animal_id"])
         only_excluded = at_level["cell_id"].nunique() - used["cell_id"].nunique()
         rows.append((
-            *key[:4], used["ligand_free_mm"].mean(), key[4], used["membrane_mv"].mean(), mean.estimate, mean.se,
-            mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals, only_excluded, used["nernst_potassium_mv"].mean(),
-            mean.reason,
+            *key[:4], at_level["ligand_free_mm"].mean(), key[4], at_level["membrane_mv"].mean(), mean.estimate,
+            mean.se, mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals, only_excluded,
+            at_level["nernst_potassium_mv"].mean(), mean.reason,
         ))  # fmt: skip
     columns = (
         "experiment", "group", "ligand", "ligand_total_mm", "ligand_free_mm", "level_mv", "membrane_mv", "current_pa",
         "se", "ci_low", "ci_high", "n_cells", "n_animals", "n_excluded", "nernst_potassium_mv", "reason",
     )  # fmt: skip
     return pd.DataFrame(rows, columns=columns).sort_values(["group", "ligand_total_mm", "level_mv"], ignore_index=True)
+
+
+def compare_with_nernst(fits: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """Put the reversal potential of each group beside the Nernst potential of K+ between its solutions.
+
+    Returns
+    -------
+    DataFrame
+        group, reversal_mv, ci_low, ci_high, n_cells, n_animals, verdict, nernst_potassium_mv, difference_mv. The Nernst
+        potential is empty where one side has no recipe; it is that of a perfectly selective membrane.
+    """
+    found = fits[(fits["unit_id"] == "") & (fits["parameter"] == "reversal_mv")]
+    expected = points.assign(group=points.apply(group_label, axis=1)).groupby("group")["nernst_potassium_mv"].mean()
+    shown = ["group", "reversal_mv", "ci_low", "ci_high", "n_cells", "n_animals", "verdict"]
+    table = found.rename(columns={"estimate": "reversal_mv"})[shown].reset_index(drop=True)
+    table["nernst_potassium_mv"] = table["group"].map(expected)
+    table["difference_mv"] = table["reversal_mv"] - table["nernst_potassium_mv"]
+    return table

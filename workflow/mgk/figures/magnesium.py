@@ -98,7 +98,7 @@ def _draw_group(axes, places: np.ndarray, group, colour: str) -> None:
 
 
 def _draw_calibration(axes, samples: pd.DataFrame, calibration: pd.DataFrame, palette: dict) -> None:
-    for number, run in enumerate(calibration.itertuples()):
+    for number, run in enumerate(_usable(calibration).itertuples()):
         curve = (run.rmin, run.rmax, run.beta, run.kd_mm)
         magnesium = np.geomspace(0.01, 100, 200)
         axes.plot(magnesium, ratio_at(magnesium, *curve), color=style.GREY, lw=1)
@@ -121,12 +121,16 @@ def _describe(samples: pd.DataFrame, groups: pd.DataFrame, calibration: pd.DataF
     parts += [f"{_group_words(group)}." for group in groups.itertuples()]
     flagged = samples[samples["flag"] != ""]
     parts += [f"{row.sample_id}: {row.flag}, {_value(row)}." for row in flagged.itertuples()]
-    for run in calibration.itertuples():
-        parts.append(
-            f"Right: the samples on the calibration curve of run {run.run_id}, from Rmin {run.rmin:.3g} to Rmax "
-            f"{run.rmax:.3g}, beta {run.beta:.3g}, Kd {run.kd_mm:g} mM."
-        )
+    parts += [
+        f"Right: the samples on the calibration curve of run {run.run_id}, from Rmin {run.rmin:.3g} to Rmax "
+        f"{run.rmax:.3g}, beta {run.beta:.3g}, Kd {run.kd_mm:g} mM."
+        for run in _usable(calibration).itertuples()
+    ]
     return " ".join(parts)
+
+
+def _usable(calibration: pd.DataFrame) -> pd.DataFrame:
+    return calibration[calibration["rmin"].notna()]
 
 
 def _group_words(group) -> str:

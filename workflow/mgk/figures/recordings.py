@@ -98,13 +98,14 @@ def magnesium_block(fractions: pd.DataFrame, block: pd.DataFrame, fits: pd.DataF
             at_level = group[group["level_mv"] == level]
             curve = unblocked_fraction(free_axis, at_level["membrane_mv"].mean(), *shared)
             cells = members[members["level_mv"] == level]
-            _means(below, at_level, "ligand_free_mm", cells, colour, f"{level:+g} mV")
+            _means(below, at_level, "ligand_free_mm", cells, colour, f"{level:g} mV")
             below.plot(free_axis, curve, color=colour)
         potassium = group["potassium_external_mm"].mean()
         stated = f", {potassium:.3g} mM external K$^+$" if np.isfinite(potassium) else ""
         above.set(xlabel="Membrane potential (mV)", title=f"{name}{stated}\n{_counts(group)}")
         below.set(xlabel=f"Free {group['ligand'].iloc[0]} (mM)", xscale="log")
-        below.legend(loc="lower left")
+        if levels:
+            below.legend(loc="lower left")
     for axis in axes[:, 0]:
         axis.set_ylabel("Current, fraction of control")
     axes[0, 0].set_ylim(-0.1, 1.25)
@@ -113,11 +114,7 @@ def magnesium_block(fractions: pd.DataFrame, block: pd.DataFrame, fits: pd.DataF
         f"Unblocked fraction of the current in {', '.join(names)}: above against potential, a colour per free "
         "concentration; below against free concentration, a colour per potential. Large points are means of animals "
         "with 95 % intervals, small ones single cells, lines the fit of the group. "
-        + " ".join(
-            f"{name}: Ki(0) {parameters.get((name, 'ki0_mm'), np.nan):.2f} mM, "
-            f"z delta {parameters.get((name, 'z_delta'), np.nan):.2f}."
-            for name in names
-        )
+        + " ".join(_told_group(parameters, name) for name in names)
     )
     return fig, text
 
@@ -170,6 +167,11 @@ def _told(cell: CellBlock) -> str:
         return cell.ln_ki0.reason
     mark = "" if cell.ln_ki0.verdict == "identified" else f" ({cell.ln_ki0.verdict.replace('_', ' ')})"
     return f"Ki(0) {np.exp(cell.ln_ki0.value):.2f} mM, z$\\delta$ {cell.z_delta.value:.2f}{mark}"
+
+
+def _told_group(parameters: pd.Series, name: str) -> str:
+    ki0, z_delta = (parameters.get((name, parameter), np.nan) for parameter in ("ki0_mm", "z_delta"))
+    return f"{name}: Ki(0) {ki0:.2f} mM, z delta {z_delta:.2f}." if ki0 > 0 else f"{name}: Ki(0) not identified."
 
 
 def _counts(group: pd.DataFrame) -> str:

@@ -63,7 +63,9 @@ def read_cells(text: str) -> list[Cell]:
                 reads += 1
                 found, number = _matrix(lines, number, matrix[1], _read(plate, name, reads, title, mode))
                 cells += found
-                raw_title = None
+                title, raw_title = "", None
+            elif title == "":
+                raise ExportError(number + 1, "a title such as 'Raw Data (450)' is expected before this matrix")
             elif "cycle" in title.lower():
                 raise ExportError(number, f"{title!r}: export a kinetic read in MARS' table view, not its plate view")
             else:

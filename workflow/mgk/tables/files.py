@@ -35,6 +35,7 @@ def read_table(path: Path | str, text: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 ALWAYS_TEXT = (
-    "experiment", "group", "condition", "verdict", "reason", "flag", "unit", "model", "parameter", "well", "read",
-    "command_source", "segment", "analysis", "measure", "subgroup", "method", "test", "study", "exclude",
+    "experiment", "group", "condition", "verdict", "reason", "flag", "unit", "model", "parameter", "well", "read_name",
+    "label", "plate_name", "mode", "role", "assay", "command_source", "segment", "ligand", "ligand_side", "analysis",
+    "measure", "subgroup", "method", "test", "study", "note", "exclude", "species", "constants", "statistic",
 )  # fmt: skip
