@@ -231,6 +231,22 @@ def test_further_starts_reach_the_lower_of_two_minima():
     assert fit.parameters["rate"].value == pytest.approx(2, rel=1e-9)
 
 
+def test_a_lower_minimum_met_by_the_profile_is_taken():
+    """A sine wave has a minimum in every beat; from this start none of the further starts finds the right one."""
+    x = np.linspace(0, 10, 60)
+    y = np.sin(2 * x) + 0.1 * np.cos(37 * x)
+
+    def wave(x, rate, size):
+        return size * np.sin(rate * x)
+
+    without = fit_curve(wave, x, y, {"rate": 9, "size": 1}, profile=())
+    assert without.rss > 30
+    fit = fit_curve(wave, x, y, {"rate": 9, "size": 1})
+    assert fit.rss < 0.6
+    assert fit.parameters["rate"].value == pytest.approx(2, abs=0.01)
+    assert fit.verdict == "identified"
+
+
 def verdict_of(model, x, y, start, **more):
     fit = fit_curve(model, np.asarray(x, float), np.asarray(y, float), start, **more)
     return fit.verdict, fit.reason

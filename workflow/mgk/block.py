@@ -103,8 +103,11 @@ def fit_cells(points: pd.DataFrame, gain: bool | None = None) -> list[CellBlock]
     Raises
     ------
     InputError
-        When a recording that is to be fitted has no temperature, or a cell's blocker is on both sides.
+        When no recording has a blocker, one that is to be fitted has no temperature, or a cell's blocker is on both
+        sides.
     """
+    if not (points["ligand_free_mm"] > 0).any():
+        raise InputError("block needs a ligand: no recording of this experiment has any (ligand, ligand_total_mm)")
     gain = aicc_gained(points) > GAIN_AICC if gain is None else gain
     return [_fit_cell(cell, gain) for _, cell in points.groupby(["group", "cell_id"], sort=False)]
 
@@ -155,6 +158,8 @@ def _why_no_fit(cell: pd.DataFrame, used: pd.DataFrame) -> str:
         return "one concentration and no control"
     if used["level_mv"].nunique() < 2:
         return "one potential: Ki(0) and z delta need several"
+    if (np.diff(used.groupby("level_mv")["membrane_mv"].mean()) <= 0).any():
+        return "the membrane potentials of neighbouring levels are not in order"
     return ""
 
 
@@ -175,9 +180,9 @@ def fit_woodhull(points: pd.DataFrame, side: str, *, gain: bool = False, profile
     Returns
     -------
     CurveFit
-        Parameters ln_ki0 (Ki(0) in mM), z_delta, the control at each level (pA) and, with `gain`, ln_gain_1 ... of the
-        concentrations above the lowest, in their order. The control between levels, where a corrected membrane
-        potential lies beside the mean of its level, is the cubic spline through the levels.
+        Parameters ln_ki0 (Ki(0) in mM), z_delta, the control at each level (pA) and, with `gain`, ln_gain_1_mm ... of
+        the concentrations above the lowest. The control between levels, where a corrected membrane potential lies
+        beside the mean of its level, is the cubic spline through the levels.
 
     Raises
     ------
@@ -202,7 +207,7 @@ def fit_woodhull(points: pd.DataFrame, side: str, *, gain: bool = False, profile
     )
     start = {"ln_ki0": float(np.log(np.median(concentrations[concentrations > 0]))), "z_delta": 0.5}
     start |= {f"control_{level:g}_mv": value for level, value in lowest.items()}
-    start |= {f"ln_gain_{k}": 0.0 for k in range(1, concentrations.size)} if gain else {}
+    start |= {f"ln_gain_{mm:.6g}_mm": 0.0 for mm in concentrations[1:]} if gain else {}
 
     def current_of(x, ln_ki0, z_delta, **linear):
         control, free_mm, reduced = x
@@ -339,16 +344,22 @@ def solution_gains(cells: list[CellBlock]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        group, cell_id, animal_id, solution (1, 2, ... in order of concentration), gain.
+        group, cell_id, animal_id, ligand_free_mm (to six digits), gain.
     """
     rows = [
-        (cell.group, cell.cell_id, cell.animal_id, int(name.removeprefix("ln_gain_")), float(np.exp(estimate)))
+        (
+            cell.group,
+            cell.cell_id,
+            cell.animal_id,
+            float(name.removeprefix("ln_gain_").removesuffix("_mm")),
+            float(np.exp(estimate)),
+        )
         for cell in cells
         if cell.fit is not None
         for name, estimate in cell.fit.estimates.items()
         if name.startswith("ln_gain_")
     ]
-    return pd.DataFrame(rows, columns=["group", "cell_id", "animal_id", "solution", "gain"])
+    return pd.DataFrame(rows, columns=["group", "cell_id", "animal_id", "ligand_free_mm", "gain"])
 
 
 def open_ratios(cells: list[CellBlock], low_mm: float, high_mm: float, membrane_mv) -> pd.DataFrame:

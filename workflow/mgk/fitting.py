@@ -33,6 +33,8 @@ WEAK_FOLD = 2.0
 DIFF_STEP = 6e-6
 COMPLEX_STEP = 1e-25
 STARTS = 6
+# How often the fit begins anew because a profile came upon a lower minimum.
+DESCENTS = 10
 # The profile is followed to this many standard errors, and to this fraction of the way there.
 FARTHEST_SE = 1000.0
 PROFILE_TOLERANCE = 1e-6
@@ -142,12 +144,12 @@ def fit_curve(
     if unknown:
         raise InputError(f"profile names {', '.join(unknown)}, which the start does not: {', '.join(problem.names)}")
     minimum = problem.best()
-    for _ in range(3):
+    for _ in range(DESCENTS):
         fit = _assess(problem, minimum, level, problem.names if profile is None else profile)
         if isinstance(fit, CurveFit):
             return fit
         minimum = problem.solve(fit)  # the profile came upon a lower minimum
-    raise InputError("the fit found no stable minimum: its profile kept finding lower ones")
+    return _unsettled(_assess(problem, minimum, level, ()))
 
 
 class _Minimum(NamedTuple):
@@ -330,6 +332,12 @@ def _assess(problem: _Problem, minimum: _Minimum, level: float, profiled: Sequen
         reason="; ".join(dict.fromkeys(e.reason for e in parameters.values() if e.reason)),
         model=problem.model,
     )
+
+
+def _unsettled(fit: CurveFit) -> CurveFit:
+    verdict = {"verdict": "not_identified", "reason": "no lowest minimum: profiles keep finding lower ones"}
+    parameters = {name: replace(estimate, **verdict) for name, estimate in fit.parameters.items()}
+    return replace(fit, parameters=parameters, **verdict)
 
 
 def _inverse(jacobian: np.ndarray, scale: np.ndarray) -> np.ndarray:

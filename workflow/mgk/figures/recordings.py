@@ -70,14 +70,14 @@ def magnesium_block(fractions: pd.DataFrame, block: pd.DataFrame, fits: pd.DataF
     fits : DataFrame
         Table of `mgk.block.block_fits`.
     """
-    names = list(dict.fromkeys(block["group"]))
+    blocked = block[block["ligand_free_mm"] > 0]
+    names = list(dict.fromkeys(blocked["group"]))
     fig, axes = style.figure(3.6 * len(names) + 1.4, 6.4, 2, len(names), sharey=True, squeeze=False)
-    blocked = block[block["ligand_total_mm"] > 0]
     by_total = style.colours(sorted(blocked["ligand_total_mm"].unique()))
     parameters = fits[fits["unit_id"] == ""].set_index(["group", "parameter"])["estimate"]
     for name, above, below in zip(names, *axes, strict=True):
         group = blocked[blocked["group"] == name]
-        members = fractions[(fractions["group"] == name) & (fractions["ligand_total_mm"] > 0)]
+        members = fractions[(fractions["group"] == name) & (fractions["ligand_free_mm"] > 0)]
         shared = (
             parameters.get((name, "ki0_mm"), np.nan),
             parameters.get((name, "z_delta"), np.nan),

@@ -128,8 +128,8 @@ def chapter(project: Study, name: str) -> Fragment:
         links = [link_html(t, f"../{analysis.stage}/{experiment}/{t}").html for t in analysis.tables]
         notebook = _notebook_link(project, analysis, experiment).html
         parts.append(f"<p>Data: {kind}. Notebook: {notebook}. Tables: {', '.join(links)}.</p>")
-        for figure in analysis.figures:
-            parts.append(figure_html(folder / figure, _caption(analysis, experiment, folder, figure)).html)
+        n = _counts(analysis, folder)
+        parts += [figure_html(folder / f, f"{words} {n}".strip()).html for f, words in analysis.figures.items()]
         parts.append(_chapter_table(analysis, folder).html)
     return Fragment("".join(parts))
 
@@ -209,39 +209,41 @@ def _not_passed(project: Study, stage: str, what: str) -> list[str]:
     return [f"{stage[:-1]} {row[what]}: {row['verdict']}, {row['reason']}." for _, row in found.iterrows()]
 
 
-def _caption(analysis: Analysis, experiment: str, folder: Path, figure: str) -> str:
-    n = _counts(folder)
-    name = Path(figure).stem.replace("_", " ")
-    return f"{analysis.title}, {experiment}: {name}{'; ' + n if n else ''}."
-
-
-def _counts(folder: Path) -> str:
+def _counts(analysis: Analysis, folder: Path) -> str:
     """Return the n of a chapter in words, from whichever of its tables counts."""
-    if (folder / "pooled.csv").exists():
-        return f"{read_table(folder / 'pooled.csv')['k'].max():.0f} studies"
-    if (folder / "groups.csv").exists() and (folder / "free_magnesium.csv").exists():
+    if analysis.name == "clinical_summary":
+        return f"n: {read_table(folder / 'pooled.csv')['k'].max():.0f} studies."
+    if analysis.name == "magnesium_calibration":
         samples = read_table(folder / "free_magnesium.csv")
-        return f"{len(samples)} samples, {samples['animal_id'].nunique()} animals or donors"
-    if not (folder / "fits.csv").exists():
-        return ""
-    groups = read_table(folder / "fits.csv")
-    groups = groups[groups["unit_id"] == ""].groupby("group", sort=False)[["n_cells", "n_animals"]].max()
-    words = [f"{group}: {n.n_cells:.0f} cells, {n.n_animals:.0f} animals" for group, n in groups.iterrows()]
-    return "; ".join(words) if len(words) <= 4 else ""
+        return f"n: {len(samples)} samples, {samples['animal_id'].nunique()} animals or donors."
+    fits = read_table(folder / "fits.csv")
+    groups = fits[fits["unit_id"] == ""].groupby("group", sort=False)[["n_cells", "n_animals"]].max()
+    words = [f"{g}: {n.n_cells:.0f} {analysis.unit}, {n.n_animals:.0f} animals" for g, n in groups.iterrows()]
+    return f"n, {'; '.join(words)}." if words else ""
 
 
 def _chapter_table(analysis: Analysis, folder: Path) -> Fragment:
     if analysis.name == "clinical_summary":
-        pooled = read_table(folder / "pooled.csv")
-        columns = ["model", "method", "test", "k", "back_transformed_estimate", "back_transformed_ci_low",
-                   "back_transformed_ci_high", "tau2", "i2", "q", "q_df", "q_p"]  # fmt: skip
-        labels = {c: c.removeprefix("back_transformed_") for c in columns}
-        return table_html(pooled[columns], "Pooled estimates, back-transformed, with 95 % intervals", labels)
+        return _pooled_table(read_table(folder / "pooled.csv"))
     if analysis.name == "magnesium_calibration":
-        groups = read_table(folder / "groups.csv")
-        columns = ["condition", "statistic", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples",
-                   "n_below_rmin", "n_above_rmax", "reason"]  # fmt: skip
-        return table_html(groups[columns], "Free Mg2+ (mM) per group at each published Kd, with 95 % intervals")
+        return _magnesium_table(read_table(folder / "groups.csv"))
     fits = read_table(folder / "fits.csv")
     groups = fits[(fits["unit_id"] == "") & ~fits["model"].str.startswith("chord")]
     return table_html(groups[list(SHOWN_FITS)], "Parameters per group: cells within animals, 95 % intervals")
+
+
+def _pooled_table(pooled: pd.DataFrame) -> Fragment:
+    columns = ["model", "method", "test", "k", "back_transformed_estimate", "back_transformed_ci_low",
+               "back_transformed_ci_high", "tau2", "i2", "q", "q_df", "q_p"]  # fmt: skip
+    labels = {c: c.removeprefix("back_transformed_") for c in columns}
+    return table_html(pooled[columns], "Pooled estimates, back-transformed, with 95 % intervals", labels)
+
+
+def _magnesium_table(groups: pd.DataFrame) -> Fragment:
+    """Show the mean at each published Kd; where censored samples leave no mean, say so once."""
+    mean = groups[(groups["statistic"] == "mean") & groups["estimate"].notna()]
+    unknown = groups[(groups["statistic"] == "mean") & groups["estimate"].isna()].drop_duplicates("condition")
+    columns = ["condition", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples", "n_below_rmin",
+               "n_above_rmax", "reason"]  # fmt: skip
+    shown = pd.concat([mean, unknown])[columns].rename(columns={"estimate": "mean"})
+    return table_html(shown, "Mean free Mg2+ (mM) over animals at each published Kd (mM), with 95 % intervals")

@@ -17,19 +17,18 @@ COLUMNS = (
     "analysis", "experiment", "data", "group", "quantity", "unit", "reference", "reference_kind", "reference_source",
     "estimate", "ci_low", "ci_high", "n", "verdict", "reason",
 )  # fmt: skip
-# The parameters that are key numbers, of the fits of each analysis; None takes them all.
-KEY_PARAMETERS = {
-    "current_voltage": ("reversal_mv",),
-    "magnesium_block": ("ki0_mm", "z_delta"),
-    "atpase_activity": ("vmax_umol_mg_h", "k05_free_magnesium_mm"),
-}
-KEY_MODELS = {"atpase_activity": "michaelis_menten_free_magnesium"}
-QUANTITIES = {
-    "reversal_mv": "reversal potential",
-    "ki0_mm": "Ki(0) of block",
-    "z_delta": "z delta of block",
-    "vmax_umol_mg_h": "Vmax",
-    "k05_free_magnesium_mm": "K0.5 for free Mg2+",
+# The key numbers among the group rows of fits.csv: (model, parameter) -> (quantity, its name in truth.yaml).
+# The model is matched by its beginning.
+KEY_FITS = {
+    "current_voltage": {("local polynomial", "reversal_mv"): ("reversal potential, control", "")},
+    "magnesium_block": {
+        ("woodhull", "ki0_mm"): ("Ki(0) of block by Mg2+", "ki0_mm"),
+        ("woodhull", "z_delta"): ("z delta of block by Mg2+", "z_delta"),
+    },
+    "atpase_activity": {
+        ("michaelis_menten_free_magnesium", "vmax"): ("Vmax, ouabain-sensitive", "vmax_umol_mg_h"),
+        ("michaelis_menten_free_magnesium", "k05"): ("K0.5 for free Mg2+", "k05_free_magnesium_mm"),
+    },
 }
 
 
@@ -64,6 +63,8 @@ def read_truth(project: Study) -> dict:
 
 def put_in(truth: dict, group: str, parameter: str) -> dict:
     """Return what was put in for a parameter of a group, as reference columns; nothing when it is not known."""
+    if not parameter:
+        return {}
     places = (truth.get("conditions", {}).get(group, {}).get(parameter), truth.get(parameter))
     for entry in places:
         if isinstance(entry, dict) and group in entry:
@@ -79,44 +80,54 @@ def _table(project: Study, analysis: Analysis, experiment: str, name: str) -> pd
 
 def _from_fits(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
     fits = _table(project, analysis, experiment, "fits.csv")
-    fits = fits[(fits["unit_id"] == "") & fits["parameter"].isin(KEY_PARAMETERS[analysis.name])]
-    if analysis.name in KEY_MODELS:
-        fits = fits[fits["model"] == KEY_MODELS[analysis.name]]
-    return [
-        {
-            "group": fit["group"],
-            "quantity": QUANTITIES[fit["parameter"]],
-            "n": f"{fit['n_cells']:.0f} cells, {fit['n_animals']:.0f} animals",
-            **{c: fit[c] for c in ("unit", "estimate", "ci_low", "ci_high", "verdict", "reason")},
-            **put_in(truth, fit["group"], fit["parameter"]),
-        }
-        for _, fit in fits.iterrows()
-    ]
+    rows = []
+    for (model, parameter), (quantity, true_name) in KEY_FITS[analysis.name].items():
+        fitting = (fits["unit_id"] == "") & (fits["parameter"] == parameter) & fits["model"].str.startswith(model)
+        for _, fit in fits[fitting].iterrows():
+            row = {"group": fit["group"], "quantity": quantity, "n": _n_of(analysis, fit)}
+            row |= {c: fit[c] for c in ("unit", "estimate", "ci_low", "ci_high", "verdict", "reason")}
+            rows.append(row | put_in(truth, fit["group"], true_name))
+    return rows
+
+
+def _n_of(analysis: Analysis, fit: pd.Series) -> str:
+    return f"{fit['n_cells']:.0f} {analysis.unit}, {fit['n_animals']:.0f} animals"
+
+
+def _from_currents(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    """Reversal potentials without ligand, beside what Nernst expects of the recipes."""
+    groups = _table(project, analysis, experiment, "groups.csv")
+    expected = groups.drop_duplicates("group").set_index("group")["nernst_potassium_mv"]
+    rows = [r for r in _from_fits(project, analysis, experiment, truth) if r["group"] in expected.index]
+    for row in rows:
+        if pd.notna(expected[row["group"]]):
+            row |= {
+                "reference": round(expected[row["group"]], 1),
+                "reference_kind": "expected (Nernst, K+)",
+                "reference_source": "recipes of raw_data/solutions.yaml",
+            }
+    return rows
 
 
 def _from_magnesium(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
     groups = _table(project, analysis, experiment, "groups.csv")
     kd_mm = project.experiment("plates", experiment)["kd_mm"]["value"]
     rows = []
-    for condition, of_condition in groups[groups["kd_mm"] == kd_mm].groupby("condition", sort=False):
-        # The median takes its place where a censored animal leaves the mean unknown.
-        known = of_condition[of_condition["estimate"].notna()]
-        group = (known if len(known) else of_condition).iloc[0]
-        rows.append(
-            {
-                "group": condition,
-                "quantity": f"free Mg2+, {group['statistic']} of animals, at Kd {kd_mm:g} mM",
-                "unit": "mM",
-                "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
-                "verdict": "identified" if math.isfinite(group["ci_high"]) else "weak",
-                **{c: group[c] for c in ("estimate", "ci_low", "ci_high", "reason")},
-                **(
-                    put_in(truth, condition, "free_magnesium_mm")
-                    if group["n_above_rmax"] + group["n_below_rmin"] == 0
-                    else {}
-                ),
-            }
-        )
+    for _, group in groups[(groups["kd_mm"] == kd_mm) & (groups["statistic"] == "mean")].iterrows():
+        censored = group["n_below_rmin"] + group["n_above_rmax"]
+        row = {
+            "group": group["condition"],
+            "quantity": f"free Mg2+, mean of animals, at Kd {kd_mm:g} mM",
+            "unit": "mM",
+            "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
+            "verdict": "identified" if math.isfinite(group["ci_high"]) else "not_identified",
+            **{c: group[c] for c in ("estimate", "ci_low", "ci_high", "reason")},
+        }
+        if censored:
+            row["reason"] = f"censored: {group['n_below_rmin']:.0f} below Rmin, {group['n_above_rmax']:.0f} above Rmax"
+        else:
+            row |= put_in(truth, group["condition"], "free_magnesium_mm")
+        rows.append(row)
     return rows
 
 
@@ -159,7 +170,7 @@ def _published(reference: dict) -> str:
 
 MEASURES = {"OR": "odds ratio", "RR": "risk ratio", "RD": "risk difference", "GEN": "estimate"}
 READERS = {
-    "current_voltage": _from_fits,
+    "current_voltage": _from_currents,
     "magnesium_block": _from_fits,
     "magnesium_calibration": _from_magnesium,
     "atpase_activity": _from_fits,

@@ -217,8 +217,8 @@ def _equilibrate(system: _System, d: float) -> _Equilibrated:
 def free_metals(totals_m, ligands_m, affinity) -> np.ndarray:
     """Return the free metals (m,) of totals (m,), ligand totals (n,) and apparent affinities (n, m) in 1/M.
 
-    With u = ln of the free metals, the mass balances exp(u) + bound - total are the gradient of the convex
-    sum(exp(u)) - sum(total u) + sum(ligand ln(1 + affinity exp(u))). Newton's step is cut to what lowers it.
+    With u = ln(free / total), the mass balances free + bound - total are the gradient of the convex function
+    sum(free) - sum(total u) + sum(ligand ln(1 + affinity free)). Newton's step is cut to what lowers it.
 
     Raises
     ------
@@ -227,16 +227,15 @@ def free_metals(totals_m, ligands_m, affinity) -> np.ndarray:
     """
     if totals_m.size == 0:
         return totals_m
-    upper = np.log(totals_m)
-    lower = upper - np.log1p(ligands_m @ affinity)
+    lower = -np.log1p(ligands_m @ affinity)
 
     def objective(u):
-        free = np.exp(u)
+        free = totals_m * np.exp(u)
         return np.sum(free) - totals_m @ u + ligands_m @ np.log1p(affinity @ free)
 
     u = lower
     for _ in range(300):
-        free = np.exp(u)
+        free = totals_m * np.exp(u)
         load = affinity * free
         share = load / (1 + load.sum(axis=1, keepdims=True))
         held = ligands_m[:, None] * share
@@ -251,7 +250,7 @@ def free_metals(totals_m, ligands_m, affinity) -> np.ndarray:
             here, slope = objective(u), balance @ step
             while objective(u + step) > here + 1e-4 * slope and np.max(np.abs(step)) > 1e-3:
                 step, slope = step / 2, slope / 2
-        u = np.clip(u + step, lower, upper)
+        u = np.clip(u + step, lower, 0.0)
     if np.max(np.abs(balance) / totals_m) > MASS_BALANCE:
         raise ArithmeticError(f"mass balance is off by {np.max(np.abs(balance) / totals_m):.1e} of a total")
     return free
