@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class Analysis:
     """One kind of analysis.
 
-    `name` is also its rule's; `stage` its folder under results/; `unit` what a row of its fits is, in the plural; `figures`
-    gives each figure its caption, to which the report adds the n.
+    `name` is also its rule's; `stage` its folder under results/; `unit` what a row of its fits is, in the plural;
+    `figures` gives each figure its caption, to which the report adds the n.
     """
 
     name: str
@@ -46,8 +46,8 @@ ANALYSES = {
             unit="cells",
             tables=("cells.csv", "groups.csv", "fits.csv"),
             figures={
-                "current_voltage.svg": "Steady current against membrane potential, outward positive. Points: mean of animals "
-                "with 95 % interval; thin lines: cells; dotted: Nernst potential of K+; dashed: excluded recordings."
+                "current_voltage.svg": "Steady current against membrane potential, outward positive. Points: mean of "
+                "animals with 95 % interval; thin lines: cells; dotted: Nernst potential of K+; dashed: excluded."
             },
         ),
         Analysis(
@@ -59,9 +59,9 @@ ANALYSES = {
             unit="cells",
             tables=("fits.csv", "block.csv"),
             figures={
-                "magnesium_block.svg": "Current as a fraction of the control, against membrane potential (above) and free "
-                "Mg2+ (below). Large points: mean of animals with 95 % interval; small points: cells; lines: Woodhull at "
-                "the group's Ki(0) and z delta.",
+                "magnesium_block.svg": "Current as a fraction of the control, against membrane potential (above) and "
+                "free Mg2+ (below). Large points: mean of animals with 95 % interval; small points: cells; lines: "
+                "Woodhull at the group's Ki(0) and z delta.",
                 "cells.svg": "Each cell with its own global fit.",
             },
         ),
@@ -74,8 +74,8 @@ ANALYSES = {
             unit="samples",
             tables=("free_magnesium.csv", "calibration.csv", "groups.csv"),
             figures={
-                "free_magnesium.svg": "Left: free Mg2+ of each sample with its 95 % interval, and the mean of each group. "
-                "Right: the samples on the calibration curve; triangles are censored."
+                "free_magnesium.svg": "Left: free Mg2+ of each sample with its 95 % interval, and the mean of each "
+                "group. Right: the samples on the calibration curve; triangles are censored."
             },
         ),
         Analysis(
@@ -87,8 +87,8 @@ ANALYSES = {
             unit="animals fitted",
             tables=("activity.csv", "standard_curve.csv", "fits.csv"),
             figures={
-                "activity.svg": "Ouabain-sensitive activity against free Mg2+ (left) and total Mg2+ (right). Points: animals; "
-                "thin lines: fit of each animal, dashed where K0.5 is not identified; thick lines: group.",
+                "activity.svg": "Ouabain-sensitive activity against free Mg2+ (left) and total Mg2+ (right). Points: "
+                "animals; thin lines: fit of each animal, dashed where K0.5 is not identified; thick lines: group.",
                 "standard_curve.svg": "Standard curves of phosphate. Dotted: limit of detection; dashed: limit of "
                 "quantification; ticks: the samples.",
             },
@@ -102,8 +102,8 @@ ANALYSES = {
             unit="studies",
             tables=("effects.csv", "pooled.csv"),
             figures={
-                "forest.svg": "Forest plot. Squares: studies, their area the weight; diamonds: common and random effects; "
-                "bar: prediction interval."
+                "forest.svg": "Forest plot. Squares: studies, their area the weight; diamonds: common and random "
+                "effects; bar: prediction interval."
             },
         ),
     )
