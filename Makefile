@@ -31,7 +31,7 @@ test-long: setup lint ## the same with kills, fuzzing at length, validation
 	@$(RUN) -m pytest -q -n 2
 
 lint: setup
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/snakefmt --check -q Snakefile workflow/rules
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check -q . && .venv/bin/snakefmt --check Snakefile workflow/rules
 
 notebook: setup  ## run one notebook by hand on a study's results: NOTEBOOK=30 [EXPERIMENT=id]
 	@$(RUN) -m mgk.notebooks "$(NOTEBOOK)" $(if $(EXPERIMENT),--experiment "$(EXPERIMENT)") --study "$(STUDY)"

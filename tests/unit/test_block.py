@@ -203,6 +203,20 @@ def test_rundown_is_block_to_a_fit_with_one_gain():
     assert summary(points, gain=False)["estimate"]["ki0_mm"] < 4
 
 
+@pytest.mark.long
+def test_intervals_of_cells_whose_gains_vary():
+    """Gains vary by 2 %, noise 0.5 %: with one gain the intervals of cells are far too narrow, else they cover."""
+    rng = np.random.default_rng(7)
+    hits = {False: 0, True: 0}
+    for seed in range(60):
+        points = cell_points(free_mm=(0, 0.3, 1, 5), noise=0.005, gains=1 + 0.02 * rng.normal(size=4), seed=seed)
+        for gain in hits:
+            estimate = fit_woodhull(points, "internal", gain=gain).parameters["ln_ki0"]
+            hits[gain] += estimate.ci_low <= np.log(5) <= estimate.ci_high
+    assert 52 <= hits[True] <= 60  # binomial(60, 0.95), 99.7 %
+    assert hits[False] < 40
+
+
 def test_group_rows_are_means_over_animals():
     points = pd.concat(
         [cell_points("c1", "a1", ki0=2), cell_points("c2", "a1", ki0=8), cell_points("c3", "a2", ki0=9)],

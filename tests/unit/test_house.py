@@ -82,9 +82,10 @@ def test_the_snakefile_is_a_table_of_contents():
 def test_each_analysis_has_its_rule_and_its_notebook_and_the_reverse():
     rules = "\n".join(p.read_text(encoding="utf-8") for p in (HOUSE / "workflow" / "rules").glob("*.smk"))
     for analysis in ANALYSES.values():
-        assert re.search(rf"^rule {analysis.name}:\n    \"\"\".+\"\"\"\n    message:", rules, re.MULTILINE), (
-            analysis.name
-        )
+        rule = re.search(rf"^rule {analysis.name}:\n(    .*\n|\n)+", rules, re.MULTILINE)
+        assert rule, analysis.name
+        assert rule[0].splitlines()[1].startswith('    """'), "a docstring comes first"
+        assert "\n    message:\n" in rule[0]
     stems = {a.notebook for a in ANALYSES.values()} | {"90_report"}
     assert {p.stem for p in NOTEBOOKS} == stems
 

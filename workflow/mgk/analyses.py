@@ -84,7 +84,7 @@ ANALYSES = {
             stage="atpase",
             notebook="50_atpase_activity",
             title="Ouabain-sensitive ATPase activity",
-            unit="animals fitted",
+            unit="animals",
             tables=("activity.csv", "standard_curve.csv", "fits.csv"),
             figures={
                 "activity.svg": "Ouabain-sensitive activity against free Mg2+ (left) and total Mg2+ (right). Points: "

@@ -17,7 +17,9 @@ Vocabulary and units: `ki0_mm`, Ki(0) in mM; `z_delta`, valence times the electr
 side; *control*, I0; *level*, the potential of like commands (mV); *fraction*, I/I0. Fits and verdicts: `mgk.fitting`.
 
 Limits: one site, in equilibrium, a blocker that does not permeate. A leak that the blocker does not reach is part of
-the control and biases Ki(0) upwards. Effects of permeant ions on the site appear as different Ki(0) of the groups, not
+the control and biases Ki(0) upwards. AICc sees gains only where they stand out of the noise: with gains that vary by
+2 % and noise of 3 % it mostly keeps one gain, and 95 % intervals of single cells then cover 72 % (144 simulated cells;
+no variation 94 %; gains fitted 95 %). Effects of permeant ions on the site appear as different Ki(0) of the groups, not
 as a parameter.
 """
 

@@ -1,4 +1,5 @@
 rule atpase_activity:
+    """Ouabain-sensitive ATPase activity and its kinetics against total and free Mg2+."""
     input:
         "results/plates/{experiment}/wells.csv",
         "results/plates/{experiment}/quality.csv",
@@ -14,7 +15,6 @@ rule atpase_activity:
         code=notebook_code("atpase_activity"),
         settings=settings("plates"),
         constants=study.constants,
-    """Ouabain-sensitive ATPase activity and its kinetics against total and free Mg2+."""
     message:
         "ATPase activity: {wildcards.experiment}"
     script:

@@ -1,4 +1,5 @@
 rule magnesium_block:
+    """Voltage-dependent block by Mg2+: a global Woodhull fit per cell, cells within animals."""
     input:
         "results/recordings/{experiment}/measurements.csv",
         "results/recordings/{experiment}/quality.csv",
@@ -14,7 +15,6 @@ rule magnesium_block:
         code=notebook_code("magnesium_block"),
         settings=settings("recordings"),
         rows=lambda w: recording_rows(w.experiment),
-    """Voltage-dependent block by Mg2+: a global Woodhull fit per cell, cells within animals."""
     message:
         "Mg2+ block: {wildcards.experiment}"
     script:

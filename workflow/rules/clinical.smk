@@ -1,4 +1,5 @@
 rule clinical_summary:
+    """A clinical table: effect sizes, pooled estimates, heterogeneity, forest plot."""
     input:
         lambda w: f"raw_data/{study.experiment('clinical', w.experiment)['table']}",
     output:
@@ -11,7 +12,6 @@ rule clinical_summary:
     params:
         code=notebook_code("clinical_summary"),
         settings=settings("clinical"),
-    """A clinical table: effect sizes, pooled estimates, heterogeneity, forest plot."""
     message:
         "clinical summary: {wildcards.experiment}"
     script:

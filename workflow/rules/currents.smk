@@ -1,4 +1,5 @@
 rule current_voltage:
+    """Current-voltage relations per cell and per group, reversal potential, conductance."""
     input:
         "results/recordings/{experiment}/measurements.csv",
         "results/recordings/{experiment}/quality.csv",
@@ -14,7 +15,6 @@ rule current_voltage:
         code=notebook_code("current_voltage"),
         settings=settings("recordings"),
         rows=lambda w: recording_rows(w.experiment),
-    """Current-voltage relations per cell and per group, reversal potential, conductance."""
     message:
         "current-voltage: {wildcards.experiment}"
     script:

@@ -1,4 +1,5 @@
 rule magnesium_calibration:
+    """Free Mg2+ by mag-fura-2: calibration in situ, Grynkiewicz, shared calibration errors."""
     input:
         "results/plates/{experiment}/wells.csv",
         "results/plates/{experiment}/quality.csv",
@@ -12,7 +13,6 @@ rule magnesium_calibration:
     params:
         code=notebook_code("magnesium_calibration"),
         settings=settings("plates"),
-    """Free Mg2+ by mag-fura-2: calibration in situ, Grynkiewicz, shared calibration errors."""
     message:
         "magnesium calibration: {wildcards.experiment}"
     script:

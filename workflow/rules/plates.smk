@@ -1,4 +1,5 @@
 rule read_plates:
+    """Read the plates of an experiment once: wells with their flags and what the layout says of them."""
     input:
         lambda w: plate_files(w.experiment),
     output:
@@ -11,7 +12,6 @@ rule read_plates:
     params:
         code=digest("read_plates.py"),
         rows=lambda w: plate_rows(w.experiment),
-    """Read the plates of an experiment once: wells with their flags and what the layout says of them."""
     message:
         "plates: read {wildcards.experiment}"
     script:
@@ -19,6 +19,7 @@ rule read_plates:
 
 
 rule all_plates:
+    """The wells and the quality of all plates of the study."""
     input:
         wells=expand(
             "results/plates/{experiment}/wells.csv",
@@ -37,7 +38,6 @@ rule all_plates:
         mem_mb=2000,
     params:
         code=digest("gather_tables.py"),
-    """The wells and the quality of all plates of the study."""
     message:
         "plates: all of the study"
     script:

@@ -1,4 +1,5 @@
 rule measure_recordings:
+    """Read a batch of recordings once and measure it: currents in windows, commands, quality."""
     input:
         lambda w: [
             f"raw_data/{row['file']}"
@@ -15,7 +16,6 @@ rule measure_recordings:
         code=digest("measure_recordings.py"),
         rows=lambda w: recording_rows(w.experiment, int(w.batch)),
         settings=settings("recordings"),
-    """Read a batch of recordings once and measure it: currents in windows, commands, quality."""
     message:
         "recordings: measure {wildcards.experiment}, batch {wildcards.batch}"
     script:
@@ -23,6 +23,7 @@ rule measure_recordings:
 
 
 rule gather_recordings:
+    """Join the batches of an experiment."""
     input:
         measurements=lambda w: batch_files(w.experiment, "measurements"),
         quality=lambda w: batch_files(w.experiment, "quality"),
@@ -35,7 +36,6 @@ rule gather_recordings:
         mem_mb=2000,
     params:
         code=digest("gather_tables.py"),
-    """Join the batches of an experiment."""
     message:
         "recordings: gather {wildcards.experiment}"
     script:
@@ -43,6 +43,7 @@ rule gather_recordings:
 
 
 rule all_recordings:
+    """The measurements and the quality of all recordings of the study."""
     input:
         measurements=expand(
             "results/recordings/{experiment}/measurements.csv",
@@ -61,7 +62,6 @@ rule all_recordings:
         mem_mb=2000,
     params:
         code=digest("gather_tables.py"),
-    """The measurements and the quality of all recordings of the study."""
     message:
         "recordings: all of the study"
     script:

@@ -1,4 +1,5 @@
 rule notebook_pages:
+    """A page for each executed notebook."""
     input:
         [ANALYSES[analysis].executed(experiment) for analysis, experiment in asked],
     output:
@@ -13,7 +14,6 @@ rule notebook_pages:
     params:
         code=digest("render_pages.py"),
         title=study.title,
-    """A page for each executed notebook."""
     message:
         "report: a page for each notebook"
     script:
@@ -21,6 +21,7 @@ rule notebook_pages:
 
 
 rule report:
+    """The report, made from results alone."""
     input:
         [ANALYSES[analysis].outputs(experiment) for analysis, experiment in asked],
         stage_tables,
@@ -36,7 +37,6 @@ rule report:
     params:
         code=digest("90_report.ipynb", "write_report.py"),
         config=study.config,
-    """The report, made from results alone."""
     message:
         "report: write it"
     script:
@@ -44,6 +44,7 @@ rule report:
 
 
 rule provenance:
+    """What was read and made, with checksums; written last."""
     input:
         report="results/report/report.html",
     output:
@@ -56,7 +57,6 @@ rule provenance:
     params:
         code=digest("write_provenance.py"),
         inputs=input_files,
-    """What was read and made, with checksums; written last."""
     message:
         "provenance: checksums of inputs and outputs"
     script:

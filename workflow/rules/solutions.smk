@@ -1,4 +1,5 @@
 rule solve_solutions:
+    """Free ions and complexes of every recipe."""
     input:
         recipes,
     output:
@@ -10,7 +11,6 @@ rule solve_solutions:
     params:
         code=digest("solve_solutions.py"),
         constants=study.constants,
-    """Free ions and complexes of every recipe."""
     message:
         "solutions: free ions of every recipe"
     script:

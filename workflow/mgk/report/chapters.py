@@ -13,7 +13,7 @@ import pandas as pd
 from mgk.analyses import ANALYSES, Analysis
 from mgk.checks import not_analysed
 from mgk.report.html import Fragment, figure_html, format_numbers, link_html, table_html
-from mgk.report.key_numbers import is_there, key_numbers
+from mgk.report.key_numbers import counted, is_there, key_numbers
 from mgk.study import Study
 from mgk.tables import read_table
 
@@ -218,7 +218,7 @@ def _counts(analysis: Analysis, folder: Path) -> str:
         return f"n: {len(samples)} samples, {samples['animal_id'].nunique()} animals or donors."
     fits = read_table(folder / "fits.csv")
     groups = fits[fits["unit_id"] == ""].groupby("group", sort=False)[["n_cells", "n_animals"]].max()
-    words = [f"{g}: {n.n_cells:.0f} {analysis.unit}, {n.n_animals:.0f} animals" for g, n in groups.iterrows()]
+    words = [f"{g}: {counted(analysis, n.n_cells, n.n_animals)}" for g, n in groups.iterrows()]
     return f"n, {'; '.join(words)}." if words else ""
 
 

@@ -90,8 +90,17 @@ def _from_fits(project: Study, analysis: Analysis, experiment: str, truth: dict)
     return rows
 
 
+def counted(analysis: Analysis, n: float, n_animals: float) -> str:
+    """Return the n of a group in words: of what was fitted, and of animals where that is something else."""
+    return (
+        f"{n_animals:.0f} animals"
+        if analysis.unit == "animals"
+        else f"{n:.0f} {analysis.unit}, {n_animals:.0f} animals"
+    )
+
+
 def _n_of(analysis: Analysis, fit: pd.Series) -> str:
-    return f"{fit['n_cells']:.0f} {analysis.unit}, {fit['n_animals']:.0f} animals"
+    return counted(analysis, fit["n_cells"], fit["n_animals"])
 
 
 def _from_currents(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
