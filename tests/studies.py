@@ -74,6 +74,7 @@ def house_copy(folder: Path) -> tuple[Path, Path]:
     shutil.copytree(HOUSE, house, ignore=ignored)
     venv.create(folder / "python", symlinks=True)
     python = folder / "python" / "bin" / "python"
+    (folder / "python" / "share").symlink_to(Path(sys.prefix) / "share")  # nbconvert's templates, kernels
     asked = subprocess.run(
         [python, "-c", "import site; print(site.getsitepackages()[0])"], capture_output=True, text=True, check=True
     )

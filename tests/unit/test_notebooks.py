@@ -1,5 +1,8 @@
 """The runner: what it refuses, what it keeps when a notebook fails, and that equal runs give equal bytes."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
@@ -121,15 +124,30 @@ def test_the_kernel_computes_under_the_environment_table(place):
     assert cells[-1].outputs[0].text == "0 Haswell UTC\n"
 
 
+def test_parallel_kernels_do_not_meet(place):
+    source = "import time\ntime.sleep(0.5)\nprint(study)"
+    notebook = write(place / "n.ipynb", source)
+
+    script = (
+        "import sys; from pathlib import Path; from mgk.notebooks import run_notebook;"
+        "r, i = Path('results'), sys.argv[1];"
+        "run_notebook(Path('n.ipynb'), r / f'{i}.ipynb', {'study': i, 'output': ''}, folder=r, log=r / f'{i}.log')"
+    )
+    assert notebook.exists()
+    processes = [subprocess.Popen([sys.executable, "-c", script, str(i)], cwd=place) for i in range(4)]
+    assert [p.wait() for p in processes] == [0] * 4
+    for i in range(4):
+        cells = nbformat.read(place / "results" / f"{i}.ipynb", as_version=4).cells
+        assert cells[-1].outputs[0].text == f"{i}\n"
+    assert sorted(p.suffix for p in (place / "results").iterdir()) == [".ipynb"] * 4 + [".log"] * 4
+
+
 def test_the_memory_ceiling_ends_a_greedy_notebook(place):
     notebook = write(place / "n.ipynb", "x = bytearray(10**10)")
     script = (
         "from pathlib import Path; from mgk import notebooks as n; n.limit_memory(800); p = Path('.').resolve();"
         f"n.run_notebook(p / 'n.ipynb', p / 'a.ipynb', {GIVEN!r}, folder=p / 'results', log=p / 'results/logs/r/e.log')"
     )
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, "-c", script], cwd=place, capture_output=True, text=True, check=False)
     assert notebook.exists()
     assert "cell 3: MemoryError" in done.stderr

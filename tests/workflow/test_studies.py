@@ -1,6 +1,5 @@
 """Studies other than the demonstration: any part alone, on awkward paths, wrong, broken or killed."""
 
-import json
 import os
 import signal
 import subprocess
@@ -188,14 +187,15 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, seconds):
 
 # What snakemake --lint may say of a rule. Environments per rule are not wanted here: one locked environment serves all
 # rules, notebooks and tests, so that they cannot differ (DESIGN of the set-up: README, "Two commands").
-LINT_EXCEPTION = "Specify a conda environment or container for each rule."
+LINT_EXCEPTION = "Specify a conda environment or container for each rule.:"
 
 
 @workflow
 def test_lint_asks_for_nothing_but_environments_per_rule(clinical):
-    lint = [sys.executable, "-m", "snakemake", "--directory", str(clinical), "--lint", "json"]
+    lint = [sys.executable, "-m", "snakemake", "--directory", str(clinical), "--lint"]
     done = subprocess.run(lint, cwd=HOUSE, capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout[done.stdout.index("{") :])
-    titles = {lint["title"] for rule in found["rules"] for lint in rule["lints"]}
-    titles |= {lint["title"] for file in found["snakefiles"] for lint in file["lints"]}
-    assert titles <= {LINT_EXCEPTION}, titles
+    lines = (done.stdout + done.stderr).splitlines()
+    rules = [line for line in lines if line.startswith("Lints for ")]
+    asked = {line.removeprefix("    * ") for line in lines if line.startswith("    * ")}
+    assert len(rules) > 10
+    assert asked == {LINT_EXCEPTION}

@@ -25,8 +25,6 @@ from mgk.tables.problems import InputError
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KERNEL_TRIES = 3
 KERNEL_START_S = 60
-# Kernels talk through sockets in a private folder: parallel kernels cannot race for ports.
-KERNEL_SETTINGS = {"KernelManager": {"transport": "ipc"}}
 
 
 class NotebookError(Exception):
@@ -147,7 +145,7 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Pa
                         start_timeout=KERNEL_START_S,
                         stdout_file=text,
                         stderr_file=text,
-                        config=Config(KERNEL_SETTINGS),
+                        config=Config(_private_sockets(private)),
                     )
                     return
                 except papermill.PapermillExecutionError as error:
@@ -167,6 +165,15 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Pa
         finally:
             os.environ.clear()
             os.environ.update(saved)
+
+
+def _private_sockets(folder: str) -> dict:
+    """Let the kernel talk through sockets in a private folder: parallel kernels then cannot race for ports.
+
+    The connection file must be named, for the sockets lie beside it, and without it in the kernel's working folder,
+    where they would be shared.
+    """
+    return {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
 
 
 def _last_started(copy: Path) -> int:
