@@ -18,7 +18,7 @@ from mgk.report.key_numbers import KEY_FITS, key_numbers, put_in, read_truth
 from mgk.study import Study
 from mgk.tables import read_table
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("demonstration")]
+pytestmark = pytest.mark.workflow
 
 
 def test_every_analysis_has_its_tables_figures_and_page(demonstration):

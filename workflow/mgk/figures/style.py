@@ -8,6 +8,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7F7F7F"
@@ -23,9 +24,23 @@ class Picture(Figure):
 
     alt = "Figure without a text alternative."
 
+    def settle(self) -> None:
+        """Lay the axes out once and round their places.
+
+        The solver behind the constrained layout goes by addresses in memory, so that the last digits of a place differ
+        from run to run, and with them the names of clip paths in an SVG.
+        """
+        if not isinstance(self.get_layout_engine(), ConstrainedLayoutEngine):
+            return
+        self.draw_without_rendering()
+        self.set_layout_engine("none")
+        for axes in self.axes:
+            axes.set_position([round(edge, 6) for edge in axes.get_position(original=True).bounds])
+
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
+        self.settle()
         png = io.BytesIO()
         self.savefig(png, format="png", metadata={"Software": None})
         bundle = {"image/png": png.getvalue(), "text/plain": self.alt}
@@ -61,6 +76,7 @@ def save(fig: Picture, path: Path | str, alt: str) -> Path:
     fig.alt = alt.strip()
     if not fig.alt:
         raise ValueError(f"{path}: a figure needs a text alternative")
+    fig.settle()
     path = Path(path).with_suffix(".svg")
     path.parent.mkdir(parents=True, exist_ok=True)
     fig.savefig(path, format="svg", metadata={"Date": None, "Description": fig.alt})
