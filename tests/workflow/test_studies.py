@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
 from studies import HOUSE, house_copy, result_bytes, run_study, small_study
@@ -140,9 +141,11 @@ def test_a_failed_notebook_is_kept_and_the_report_names_the_missing_chapter(tmp_
     study = small_study(tmp_path / "study", "clinical", "recordings")
     house, python = house_copy(tmp_path)
     notebook = house / "notebooks/30_magnesium_block.ipynb"
-    text = notebook.read_text(encoding="utf-8")
-    assert "project = Study.open(study)" in text
-    notebook.write_text(text.replace("project = Study.open(study)", "raise ValueError(4711)", 1), encoding="utf-8")
+    book = nbformat.read(notebook, as_version=4)
+    first = next(c for c in book.cells if "Study.open(study)" in c.source)
+    first.source = 'import os\nif os.path.exists(f"{study}/broken"):\n    raise ValueError(4711)\n' + first.source
+    nbformat.write(book, notebook)
+    (study / "broken").touch()
     done = run_study(study, python=python)
     assert done.returncode == 1
     line = next(line for line in done.stderr.splitlines() if line.startswith("FAILED"))
@@ -155,10 +158,14 @@ def test_a_failed_notebook_is_kept_and_the_report_names_the_missing_chapter(tmp_
     assert "Missing: Voltage-dependent block by Mg2+, romk_block" in report
     assert "results/logs/magnesium_block/romk_block.ipynb" in report
     assert "Clinical tables" in report
-    # The mend: the next good run completes what was missing and overwrites the report.
-    done = run_study(study)
+    assert not (study / "results/provenance/manifest.json").exists()
+    # After the mend a plain rerun completes what was missing and writes the report anew.
+    (study / "broken").unlink()
+    done = run_study(study, python=python)
     assert done.returncode == 0, done.stderr
     assert "Missing: Voltage" not in (study / "results/report/report.html").read_text(encoding="utf-8")
+    assert (study / "results/block/romk_block/fits.csv").exists()
+    assert not (study / "results/logs/magnesium_block/romk_block.ipynb").exists()
 
 
 @pytest.mark.long

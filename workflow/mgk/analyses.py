@@ -29,6 +29,11 @@ class Analysis:
         folder = f"results/{self.stage}/{experiment}"
         return tuple(f"{folder}/{name}" for name in (*self.tables, *self.figures))
 
+    def inputs(self, experiment: str) -> tuple[str, ...]:
+        """Return the tables that the notebook reads of its stage, relative to the study."""
+        tables = {"recordings": ("measurements.csv", "quality.csv"), "plates": ("wells.csv", "quality.csv")}
+        return tuple(f"results/{self.section}/{experiment}/{name}" for name in tables.get(self.section, ()))
+
     def executed(self, experiment: str) -> str:
         """Return the executed notebook, relative to the study."""
         return f"results/notebooks/{self.notebook}__{experiment}.ipynb"

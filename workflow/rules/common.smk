@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,9 @@ from mgk.tables.problems import InputError
 HOUSE = Path(workflow.basedir)
 NOTEBOOKS = HOUSE / "notebooks"
 SCRIPTS = HOUSE / "workflow" / "scripts"
+PYTHON = sys.executable
+# Snakemake puts the interpreter of a script into a shell command without quoting it: a house on a path with a space.
+sys.executable = shlex.quote(PYTHON)
 
 # --config and --configfile of the command line lie on top of config.yaml, here and in every job.
 if config:
@@ -81,9 +85,7 @@ def free_ions(wildcards):
 
 def report_what_there_is():
     """Build the report with the missing chapters named, after a job has failed."""
-    subprocess.run(
-        [sys.executable, "-m", "mgk.report.build", "--after-failure"], check=False
-    )
+    subprocess.run([PYTHON, "-m", "mgk.report.build", "--after-failure"], check=False)
 
 
 def recording_rows(experiment, batch=None):

@@ -50,8 +50,11 @@ def key_numbers(project: Study) -> pd.DataFrame:
 
 
 def is_there(project: Study, analysis: Analysis, experiment: str) -> bool:
-    """Return whether an analysis has been made: its executed notebook and all of its outputs are there."""
-    files = (*analysis.outputs(experiment), analysis.executed(experiment))
+    """Return whether an analysis has been made: inputs, outputs and executed notebook are all there.
+
+    Without its inputs, which a failed job takes away, what is there is left over from an earlier run.
+    """
+    files = (*analysis.inputs(experiment), *analysis.outputs(experiment), analysis.executed(experiment))
     return all((project.root / f).is_file() for f in files)
 
 
