@@ -19,7 +19,7 @@ def test_numbers_and_words_as_in_yaml_1_2(tmp_path):
 
 
 def test_duplicate_keys_are_refused_with_their_line(tmp_path):
-    with pytest.raises(InputError, match="line 3, b: a key may stand only once"):
+    with pytest.raises(InputError, match=r"line 3, a\.b: a key may stand only once; it is in line 2 already"):
         load(tmp_path, "a:\n  b: 1\n  b: 2\n")
 
 

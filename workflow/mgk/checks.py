@@ -24,7 +24,7 @@ SAME_CONCENTRATION = 0.01
 def check_study(study: Study) -> list[Problem]:
     """Return all problems of a study; an empty list means that it can run."""
     _, problems = Study.read(study.root)
-    if not any(p.file == "config.yaml" and not p.row for p in problems):
+    if study.config:
         problems += _check_solutions(study)
         problems += _check_recordings(study)
         problems += _check_plates(study)
@@ -88,7 +88,8 @@ def _check_recordings(study: Study) -> list[Problem]:
     problems += _check_files(study, named, "file", RECORDINGS, _header_problems)
     problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
     problems += _check_recipes_of(study, named)
-    problems += _check_blockers(study, named)
+    wrong = {(p.row, p.column) for p in problems}
+    problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
     problems += _check_cells(table)
     ids = set(table["recording_id"])
     for i, row in _filled(table, "leak_recording_id"):
@@ -123,8 +124,7 @@ def _file_problems(raw_data: Path, name: str, look) -> list[str]:
     if Path(name).is_absolute() or not path.resolve().is_relative_to(raw_data.resolve()):
         return ["must be a path inside raw_data"]
     if not path.is_file():
-        there = [str(p.relative_to(raw_data)) for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        return [f"there is no such file in raw_data{nearest(name, there)}"]
+        return ["there is no such file in raw_data"]
     if path.stat().st_size == 0:
         return ["this file is empty"]
     return look(path)

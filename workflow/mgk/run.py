@@ -112,7 +112,7 @@ def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
     again = "make report" if study == Path() else f'make report STUDY="{study}"'
     if INVALID in text:
         after = lines[next(i for i, line in enumerate(lines) if INVALID in line) :]
-        listed = [line for line in after[1:] if line.startswith("  ")]
+        listed = [line for line in after[1:] if line.startswith("  - ")]
         print("\n".join([INVALID, *listed, f"{len(listed)} problems; nothing was run"]), file=sys.stderr)
     elif LOCKED in text:
         print(

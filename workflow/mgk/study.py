@@ -14,7 +14,7 @@ import pandas as pd
 from mgk.analyses import ANALYSES
 from mgk.tables.problems import InputError, Problem
 from mgk.tables.schema import check_mapping, load_schema, read_input_table
-from mgk.tables.yaml_file import load_yaml
+from mgk.tables.yaml_file import read_yaml
 
 # What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
 OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
@@ -53,12 +53,11 @@ class Study:
         root = Path(root)
         if overrides is None:
             overrides = json.loads(os.environ.get(OVERRIDES_VARIABLE, "{}"))
-        try:
-            config, lines = load_yaml(root / "config.yaml", "config.yaml")
-        except InputError as error:
-            return cls(root, {}), error.problems
+        config, lines, problems = read_yaml(root / "config.yaml", "config.yaml")
+        if not lines:
+            return cls(root, {}), problems
         config = merge(config, overrides)
-        return cls(root, config), check_mapping(config, load_schema("config"), "config.yaml", lines)
+        return cls(root, config), problems + check_mapping(config, load_schema("config"), "config.yaml", lines)
 
     @property
     def raw_data(self) -> Path:
@@ -158,11 +157,10 @@ class Study:
         if not path.exists():
             return {}, []
         if name not in self._cache:
-            try:
-                data, lines = load_yaml(path, name)
-                self._cache[name] = data, check_mapping(data, load_schema("solutions"), name, lines)
-            except InputError as error:
-                self._cache[name] = {}, error.problems
+            data, lines, problems = read_yaml(path, name)
+            if lines:
+                problems = problems + check_mapping(data, load_schema("solutions"), name, lines)
+            self._cache[name] = data, problems
         return self._cache[name]
 
     def read_table(self, file: str, schema: str) -> tuple[pd.DataFrame, list[Problem]]:

@@ -36,7 +36,7 @@ def open_study():
     if problems:
         raise WorkflowError(
             "\n".join(
-                ["The study cannot be run as it is:", *(f"  {p}" for p in problems)]
+                ["The study cannot be run as it is:", *(f"  - {p}" for p in problems)]
             )
         )
     return study
