@@ -43,13 +43,17 @@ def build_report(study: Path, log: Path, executed: str = REPORT_NOTEBOOK) -> Non
     )
     project = Study.open(study)
     shown = nbformat.read(executed, as_version=4)
-    shown.cells = [c for c in shown.cells if _belongs(c, project)]
+    shown.cells = [c for c in shown.cells if _belongs(c, project) and not _sets_parameters(c)]
     # The page's heading is the study's title, which the template writes as text.
     shown.cells[0].source = shown.cells[0].source.partition("\n")[2]
     part = log.with_suffix(".shown.ipynb")
     nbformat.write(shown, part)
     render_notebook(part, study / REPORT, title=project.title, home=None, hide_code=True)
     part.unlink()
+
+
+def _sets_parameters(cell: nbformat.NotebookNode) -> bool:
+    return bool({"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])))
 
 
 def _belongs(cell: nbformat.NotebookNode, project: Study) -> bool:

@@ -18,10 +18,11 @@ from mgk.study import Study
 from mgk.tables import read_table
 
 KINDS = {
-    "simulated": "simulated, with known truth; teaches nothing about nature",
+    "simulated": "simulated, with known truth",
     "measured": "real",
     "mixed": "partly simulated, partly real",
 }
+SIMULATED = "Simulated data show that the analysis recovers what was put in. They teach nothing about nature."
 # Rows of fits.csv that a chapter shows: those of groups; the rest is a link away.
 SHOWN_FITS = (
     "group",
@@ -60,7 +61,8 @@ def opening(project: Study) -> Fragment:
         if missing
         else "All chapters were made."
     )
-    head = f"<p><strong>{escape(project.title)}.</strong> {state}</p>"
+    simulated = any(row["Data"] != KINDS["measured"] for row in rows)
+    head = f"<p><strong>{state}</strong> {SIMULATED if simulated else 'All data are real.'}</p>"
     return Fragment(head + table_html(pd.DataFrame(rows).astype(object), "What was asked, and of which data").html)
 
 
