@@ -9,21 +9,30 @@ from pathlib import Path
 
 import pandas as pd
 
-from mgk.analyses import ANALYSES
 from mgk.provenance import read_checksums, sha256
-from mgk.study import Study
+from mgk.study import EXPERIMENTS, Study
 from mgk.tables.problems import InputError, Problem
-from mgk.tables.schema import ID_RULE, check_id, nearest
+from mgk.tables.schema import nearest
 
 RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
 MANIFEST = "raw_data/manifest.sha256"
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
+# Columns that the schemas allow and no analysis reads yet; a run says so when they hold something.
+NOT_USED = {
+    "recordings": (
+        "zero_solution", "junction_applied_mv", "series_resistance_mohm", "compensation_percent", "cell_capacitance_pf",
+        "pair_id", "leak_recording_id",
+    ),
+    "plates": ("protein_plate", "standards_plate"),
+}  # fmt: skip
+NOT_USED_CLINICAL = ("shared_control", "icc", "cluster_size", "correlation", "trial_id")
 
 
 def check_study(study: Study) -> list[Problem]:
     """Return all problems of a study; an empty list means that it can run."""
     _, problems = Study.read(study.root)
+    study = _without_misshapen(study, problems)
     if study.config:
         problems += _check_solutions(study)
         problems += _check_recordings(study)
@@ -31,6 +40,43 @@ def check_study(study: Study) -> list[Problem]:
         problems += _check_clinical(study)
         problems += _check_nothing_asked(study, problems)
     return list(dict.fromkeys(problems + _check_manifest(study)))
+
+
+def _without_misshapen(study: Study, problems: list[Problem]) -> Study:
+    """Leave out the experiments whose settings are of the wrong form: only what is in form can be held against files.
+
+    An unknown key is wrong too, but harmless here.
+    """
+    wrong = {tuple(p.column.split(".")[:3]) for p in problems if p.row and not p.allowed.startswith("unknown key")}
+    config = {name: part for name, part in study.config.items() if isinstance(part, dict)}
+    for section, level in EXPERIMENTS.items():
+        kept = {n: s for n, s in study.experiments(section).items() if (section, level, n) not in wrong}
+        if section in config:
+            config[section] = {**config[section], level: kept}
+    return Study(study.root, config)
+
+
+def not_used(study: Study) -> list[str]:
+    """Say which columns of the tables hold something that no analysis uses yet, so that nobody believes it was used."""
+    found = []
+    for table, columns in NOT_USED.items():
+        frames = {f"raw_data/{table}.csv": study.table(table)} if study.experiments(table) else {}
+        found += _held(frames, columns)
+    clinical = {f"raw_data/{s['table']}": study.clinical_table(n) for n, s in study.experiments("clinical").items()}
+    found += _held(clinical, NOT_USED_CLINICAL)
+    for file, frame in clinical.items():
+        for design in sorted(set(frame["design"]) - {"", "parallel"}):
+            found.append(f"{file}: rows of design {design} are pooled as if they were independent parallel comparisons")
+    return found
+
+
+def _held(frames: dict[str, pd.DataFrame], columns: tuple[str, ...]) -> list[str]:
+    return [
+        f"{file}, {column}: is not used by any analysis yet"
+        for file, frame in frames.items()
+        for column in columns
+        if column in frame and ((frame[column] != "") & frame[column].notna()).any()
+    ]
 
 
 def study_files(study: Study) -> list[str]:
@@ -123,6 +169,8 @@ def _file_problems(raw_data: Path, name: str, look) -> list[str]:
     path = raw_data / name
     if Path(name).is_absolute() or not path.resolve().is_relative_to(raw_data.resolve()):
         return ["must be a path inside raw_data"]
+    if path.is_dir():
+        return ["is a folder; a file is needed"]
     if not path.is_file():
         return ["there is no such file in raw_data"]
     if path.stat().st_size == 0:
@@ -168,9 +216,10 @@ def _check_recipes_of(study: Study, table: pd.DataFrame) -> list[Problem]:
             if row[column] not in recipes:
                 allowed = f"a solution of {SOLUTIONS}{nearest(row[column], recipes)}"
                 problems.append(Problem(RECORDINGS, i, column, row[column], allowed))
+    totals = {name: _totals_mm(recipe, study.constants) for name, recipe in recipes.items()}
     for i, row in _filled(table, "ligand"):
         solution = internal_external(row).get(row["ligand_side"], "")
-        total = recipes.get(solution, {}).get("totals_mm", {}).get(row["ligand"])
+        total = totals.get(solution, {}).get(row["ligand"])
         stated = row["ligand_total_mm"]
         if total is not None and pd.notna(stated) and abs(stated - total) > SAME_CONCENTRATION * max(stated, total):
             allowed = f"{solution} of {SOLUTIONS} holds {total:g} mM {row['ligand']}; the column is in mM"
@@ -178,16 +227,32 @@ def _check_recipes_of(study: Study, table: pd.DataFrame) -> list[Problem]:
     return problems
 
 
+def _totals_mm(recipe: dict, constants: str) -> dict[str, float]:
+    """Return the totals of a recipe, its salts taken apart; a recipe that is wrong has its problem elsewhere."""
+    from mgk.solutions.recipes import read_recipe
+
+    try:
+        read = read_recipe(recipe, recipe.get("constants", constants))
+    except InputError:
+        return {}
+    return {**dict.fromkeys(read.absent, 0.0), **read.totals_mm}
+
+
 def _check_blockers(study: Study, table: pd.DataFrame) -> list[Problem]:
     """What a block analysis cannot guess: the ligand, its total and side, the configuration, the temperature."""
     needed = ("ligand", "ligand_total_mm", "ligand_side", "configuration", "temperature_c")
     asking = [e for a, e in study.analyses() if a == "magnesium_block"]
+    asked = table[table["experiment"].isin(asking)]
     problems = []
-    for i, row in table[table["experiment"].isin(asking)].iterrows():
-        for column in needed:
-            if row[column] == "" or pd.isna(row[column]):
-                allowed = f"must not be empty for the analysis magnesium_block of {row['experiment']}"
-                problems.append(Problem(RECORDINGS, i + 2, column, "", allowed))
+    for column in needed:
+        empty = asked.index[(asked[column] == "") | asked[column].isna()]
+        if len(asked) and len(empty) == len(asked):
+            problems.append(
+                Problem(RECORDINGS, 1, column, "", "is missing or empty; the analysis magnesium_block needs it")
+            )
+        else:
+            allowed = "must not be empty for the analysis magnesium_block"
+            problems += [Problem(RECORDINGS, i + 2, column, "", allowed) for i in empty]
     return problems
 
 
@@ -217,13 +282,23 @@ def _check_plates(study: Study) -> list[Problem]:
             problems.append(Problem(PLATES, i + 2, "layout", "", f"must name a layout for {row['experiment']}"))
     unreadable = {p.value for p in problems if p.column in ("file", "layout")}
     problems += _check_layouts(study, named, unreadable)
-    recipes, _ = study.read_solutions()
     for name, settings in experiments.items():
-        medium = settings.get("medium", "") if isinstance(settings, dict) else ""
-        if medium and medium not in recipes:
-            allowed = f"a solution of {SOLUTIONS}{nearest(medium, recipes)}"
-            problems.append(Problem("config.yaml", None, f"plates.experiments.{name}.medium", medium, allowed))
+        problems += _check_medium(study, name, settings.get("medium", ""))
     return problems
+
+
+def _check_medium(study: Study, name: str, medium: str) -> list[Problem]:
+    """The medium exists, and leaves to the layout what differs from well to well."""
+    recipes, wrong = study.read_solutions()
+    if not medium or wrong:
+        return []
+    place = f"plates.experiments.{name}.medium"
+    if medium not in recipes:
+        allowed = f"a solution of {SOLUTIONS}{nearest(medium, recipes)}" if recipes else f"there is no {SOLUTIONS}"
+        return [Problem("config.yaml", None, place, medium, allowed)]
+    held = [ion for ion in ("Mg", "ATP") if _totals_mm(recipes[medium], study.constants).get(ion)]
+    allowed = "must hold no {}: its total stands in the layout, well by well"
+    return [Problem(SOLUTIONS, None, medium, "", allowed.format(ion)) for ion in held]
 
 
 def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
@@ -247,8 +322,6 @@ def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> l
 def _check_clinical(study: Study) -> list[Problem]:
     problems = []
     for name, settings in study.experiments("clinical").items():
-        if not isinstance(settings, dict) or not isinstance(settings.get("table"), str):
-            continue
         place = f"clinical.analyses.{name}.table"
         found = _file_problems(study.raw_data, settings["table"], lambda path: [])
         if found:
@@ -290,11 +363,3 @@ def _filled(table: pd.DataFrame, column: str):
     for i, row in table.iterrows():
         if row[column] != "" and pd.notna(row[column]):
             yield i + 2, row
-
-
-def check_ids(names: list[str], file: str, column: str) -> list[Problem]:
-    """Return a problem for each name that cannot become a file name."""
-    return [Problem(file, None, column, name, f"must be {ID_RULE}") for name in names if not check_id(name)]
-
-
-__all__ = ["ANALYSES", "InputError", "check_study", "not_analysed", "study_files"]

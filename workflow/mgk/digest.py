@@ -1,8 +1,9 @@
 """Code as a dependency: one hash for all the code that a rule's result rests on.
 
 A rule takes `params: code=digest(...)`. The hash covers the content of the named modules, scripts and notebooks, of
-every module of the package that they import, directly or not, and of the data files beside those modules. So an edit
-reruns what it can change, and neither a touch nor another clone reruns anything.
+every module of the package that they import, directly or not, of the data files beside those modules, and of the
+schemas, which decide what a table's columns are. So an edit reruns what it can change, and neither a touch nor another
+clone reruns anything.
 """
 
 import ast
@@ -24,6 +25,8 @@ def digest(*sources: Path) -> str:
             closure.add(source)
             waiting += imported_modules(source)
     files = closure | {d for s in closure if s.is_relative_to(PACKAGE) for d in data_files(s.parent)}
+    if PACKAGE / "tables" / "schema.py" in closure:
+        files |= set((PACKAGE.parent / "schemas").iterdir())
     return _hash_files(tuple(sorted(files)))
 
 

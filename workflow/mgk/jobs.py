@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
+from mgk.analyses import ANALYSES
 from mgk.notebooks import NotebookError, limit_memory
 from mgk.tables.problems import InputError
 
@@ -26,9 +27,10 @@ def job(snakemake) -> Iterator[None]:
             yield
             return
         except NotebookError as error:
-            line = f"{error}; run again: make notebook NOTEBOOK={snakemake.rule}"
-            if "experiment" in snakemake.wildcards.keys():  # noqa: SIM118, a Snakemake object
-                line += f" EXPERIMENT={snakemake.wildcards.experiment}"
+            line = str(error)
+            if snakemake.rule in ANALYSES:
+                experiment = snakemake.wildcards.experiment
+                line += f"; run again: make notebook NOTEBOOK={snakemake.rule} EXPERIMENT={experiment}"
         except InputError as error:
             line = str(error)
         except MemoryError:

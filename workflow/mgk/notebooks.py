@@ -20,6 +20,7 @@ import nbformat
 
 from mgk import environment
 from mgk.analyses import ANALYSES
+from mgk.study import Study
 from mgk.tables.problems import InputError
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -256,30 +257,53 @@ def find_notebook(word: str) -> str:
     return fits[0]
 
 
+def run_by_hand(word: str, study: Path, experiment: str | None = None) -> Path:
+    """Run one notebook on results that are there, into results/by_hand; return the executed copy.
+
+    Parameters
+    ----------
+    word : names the notebook: its number, its file or its analysis.
+    study : the study's folder.
+    experiment : an experiment of its config.yaml that asks for the analysis; default: the first.
+
+    Raises
+    ------
+    InputError, NotebookError
+        When there is no such notebook, study or experiment; when the notebook fails.
+    """
+    analysis = ANALYSES[find_notebook(word)]
+    experiments = [e for a, e in Study.open(study).analyses() if a == analysis.name]
+    if not experiments or experiment not in (None, *experiments):
+        allowed = ", ".join(experiments) or "none"
+        raise InputError(f"experiment {experiment or ''!r}: config.yaml asks for {analysis.name} of: {allowed}")
+    experiment = experiment or experiments[0]
+    place = study.resolve() / "results" / "by_hand" / analysis.stage / experiment
+    output = f"../results/by_hand/{analysis.stage}/{experiment}"
+    place.mkdir(parents=True, exist_ok=True)
+    return run_notebook(
+        NOTEBOOKS / f"{analysis.notebook}.ipynb",
+        place / f"{analysis.notebook}.ipynb",
+        {"study": "..", "experiment": experiment, "output": output},
+        folder=study.resolve() / "results",
+        log=place / "notebook.log",
+    )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one notebook by hand, on results that are there, into results/by_hand."""
     parser = argparse.ArgumentParser(prog="python -m mgk.notebooks", description=main.__doc__)
     parser.add_argument("notebook", help="number, file name or analysis, such as 30")
-    parser.add_argument("--experiment", help="experiment of config.yaml (default: the notebook's own)")
+    parser.add_argument(
+        "--experiment", help="experiment of config.yaml (default: the first that asks for the analysis)"
+    )
     parser.add_argument("--study", type=Path, default=Path(), help="folder of the study (default: here)")
     given = parser.parse_args(arguments)
     try:
-        analysis = ANALYSES[find_notebook(given.notebook)]
-        source = NOTEBOOKS / f"{analysis.notebook}.ipynb"
-        experiment = given.experiment or default_parameters(source)["experiment"]
-        place = given.study / "results" / "by_hand" / analysis.stage / experiment
-        parameters = {"study": "..", "experiment": experiment, "output": f"../{place.relative_to(given.study)}"}
-        executed = run_notebook(
-            source,
-            place / f"{analysis.notebook}.ipynb",
-            parameters,
-            folder=(given.study / "results").resolve(),
-            log=place.resolve() / "notebook.log",
-        )
+        executed = run_by_hand(given.notebook, given.study, given.experiment)
     except (NotebookError, InputError) as error:
         print(f"{given.notebook}: {error}", file=sys.stderr)
         return 1
-    print(executed)
+    print(os.path.relpath(executed))
     return 0
 
 

@@ -14,8 +14,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 HOUSE = Path(__file__).parents[2]
-# Neither made by the rules nor compared: logs, what was run by hand, and the provenance itself.
-EXEMPT = ("logs", "by_hand", "provenance", "verification", "README.md")
 
 
 def sha256(path: Path) -> str:
@@ -41,17 +39,15 @@ def read_checksums(path: Path) -> dict[str, str]:
     return found
 
 
-def result_files(study: Path) -> list[Path]:
-    """Return the files under results/ that a run makes, sorted."""
-    results = study / "results"
-    top = [p for p in results.iterdir() if p.name not in EXEMPT]
-    return sorted(f for p in top for f in ([p] if p.is_file() else p.rglob("*")) if f.is_file())
+def write_manifest(study: Path, inputs: list[str], outputs: list[str], path: Path) -> None:
+    """Write the checksums of all inputs and outputs of a run, given relative to the study.
 
-
-def write_manifest(study: Path, inputs: list[str], path: Path) -> None:
-    """Write the checksums of all inputs (paths relative to the study) and all results."""
-    made = {str(f.relative_to(study)): sha256(f) for f in result_files(study)}
-    manifest = {"inputs": {name: sha256(study / name) for name in inputs}, "outputs": made}
+    What else lies under results/ (of an earlier configuration, of a run by hand) is not claimed.
+    """
+    manifest = {
+        "inputs": {name: sha256(study / name) for name in sorted(inputs)},
+        "outputs": {name: sha256(study / name) for name in sorted(outputs)},
+    }
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -62,7 +58,7 @@ def write_run(study: Path, path: Path) -> None:
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "lock_sha256": sha256(HOUSE / "requirements.txt"),
-        "code": {"commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain", "--", "workflow"))},
+        "code": {"commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain"))},
         "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
     }
     path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")

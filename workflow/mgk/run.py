@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from mgk import environment
-from mgk.checks import check_study, not_analysed
+from mgk.checks import check_study, not_analysed, not_used
 from mgk.study import Study
 
 HOUSE = Path(__file__).parents[2]
@@ -40,10 +40,10 @@ def check(study: Path) -> int:
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
-        print(f"{len(problems)} problems; nothing was run", file=sys.stderr)
+        print(f"{_counted(len(problems))}; nothing was run", file=sys.stderr)
         return 1
     print("the study is in order")
-    for line in _not_analysed(Study.open(study)):
+    for line in _left_out(Study.open(study)):
         print(line)
     return 0
 
@@ -61,7 +61,7 @@ def run(study: Path, extra: list[str]) -> int:
         env=environment.fixed_environment(),
     )
     try:
-        lines, failures = _follow(process.stdout)
+        lines, failures = _follow(process.stdout, study)
         code = process.wait()
     except KeyboardInterrupt:
         process.wait()
@@ -69,7 +69,7 @@ def run(study: Path, extra: list[str]) -> int:
         return 130
     _keep_log(study, lines)
     if code == 0:
-        for line in _not_analysed(Study.open(study)):
+        for line in _left_out(Study.open(study)):
             print(line)
         print(f"report: {study / 'results/report/report.html'}  ({time.monotonic() - started:.0f} s)")
         return 0
@@ -77,7 +77,7 @@ def run(study: Path, extra: list[str]) -> int:
     return 1
 
 
-def _follow(stream) -> tuple[list[str], list[str]]:
+def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
     """Show the steps as they come; return all lines, and those of the jobs that failed."""
     lines, failures, now = [], [], ""
     show = sys.stderr.isatty()
@@ -85,8 +85,9 @@ def _follow(stream) -> tuple[list[str], list[str]]:
         line = raw.rstrip("\n")
         lines.append(line)
         if line.startswith("FAILED "):
-            failures.append(line)
-            print(("\r\033[K" if show else "") + line, file=sys.stderr)
+            if line not in failures:
+                failures.append(line)
+                print(("\r\033[K" if show else "") + _as_typed(line, study), file=sys.stderr)
         elif found := MESSAGE.match(line):
             now = found[1]
             if not show:
@@ -96,6 +97,14 @@ def _follow(stream) -> tuple[list[str], list[str]]:
     if show:
         print("\r\033[K", end="", file=sys.stderr)
     return lines, failures
+
+
+def _as_typed(line: str, study: Path) -> str:
+    """Make paths and commands of a job's line, which know only the study's folder, fit where the analyst types."""
+    if study == Path():
+        return line
+    line = line.replace("results/logs/", f"{study}/results/logs/")
+    return f'{line} STUDY="{study}"' if "make notebook" in line else line
 
 
 def _keep_log(study: Path, lines: list[str]) -> None:
@@ -113,7 +122,7 @@ def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
     if INVALID in text:
         after = lines[next(i for i, line in enumerate(lines) if INVALID in line) :]
         listed = [line for line in after[1:] if line.startswith("  - ")]
-        print("\n".join([INVALID, *listed, f"{len(listed)} problems; nothing was run"]), file=sys.stderr)
+        print("\n".join([INVALID, *listed, f"{_counted(len(listed))}; nothing was run"]), file=sys.stderr)
     elif LOCKED in text:
         print(
             f"The study {study} is locked: another run is going on there, or one was killed.\n"
@@ -124,20 +133,24 @@ def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
         )
     elif failures:
         report = study / "results/report/report.html"
-        print(
-            f"Jobs that failed: {len(failures)}; the others are done. The missing chapters are named in {report}\n"
-            f"After the mend: {again}",
-            file=sys.stderr,
-        )
+        named = f" The missing chapters are named in {report}" if report.exists() else ""
+        print(f"Jobs that failed: {len(failures)}; what did not need them is done.{named}", file=sys.stderr)
+        print(f"After the mend: {again}", file=sys.stderr)
     else:
         print("\n".join(lines[-40:]), file=sys.stderr)
 
 
-def _not_analysed(study: Study) -> list[str]:
-    return [
-        f"not analysed: {n} rows of raw_data/{t}.csv, experiment {e} (config.yaml does not name it)"
-        for t, e, n in not_analysed(study)
+def _counted(n: int) -> str:
+    return "1 problem" if n == 1 else f"{n} problems"
+
+
+def _left_out(study: Study) -> list[str]:
+    """Say what the tables hold that no analysis uses."""
+    rows = [
+        f"{n} rows of raw_data/{table}.csv are not analysed: config.yaml does not name the experiment {experiment}"
+        for table, experiment, n in not_analysed(study)
     ]
+    return [f"note: {line}" for line in (*rows, *not_used(study))]
 
 
 if __name__ == "__main__":

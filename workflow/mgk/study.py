@@ -18,6 +18,8 @@ from mgk.tables.yaml_file import read_yaml
 
 # What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
 OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
+# How each section of config.yaml calls what it names.
+EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "clinical": "analyses"}
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,17 @@ class Study:
     @property
     def constants(self) -> str:
         """The set of stability constants of the study."""
-        return self.config.get("solutions", {}).get("constants", "webmaxc")
+        return self._section("solutions").get("constants", "webmaxc")
+
+    def _section(self, name: str) -> dict:
+        part = self.config.get(name)
+        return part if isinstance(part, dict) else {}
 
     def experiments(self, section: str) -> dict[str, dict]:
-        """Return the experiments of a section (recordings, plates, clinical), by id."""
-        part = self.config.get(section)
-        if not isinstance(part, dict):
-            return {}
-        found = part.get("analyses" if section == "clinical" else "experiments", {})
-        return found if isinstance(found, dict) else {}
+        """Return the experiments of a section (recordings, plates; clinical: its analyses), by id."""
+        found = self._section(section).get(EXPERIMENTS[section], {})
+        settings = found.items() if isinstance(found, dict) else ()
+        return {name: given for name, given in settings if isinstance(given, dict)}
 
     def experiment(self, section: str, name: str) -> dict:
         """Return the settings of one experiment.
@@ -102,8 +106,8 @@ class Study:
         """
         known = self.experiments(section)
         if name not in known:
-            allowed = f"an experiment of config.yaml: {', '.join(known)}"
-            raise InputError(Problem("config.yaml", None, f"{section}.experiments", name, allowed))
+            allowed = f"config.yaml names {', '.join(known) or 'none'}"
+            raise InputError(Problem("config.yaml", None, f"{section}.{EXPERIMENTS[section]}", name, allowed))
         return known[name]
 
     def data_of(self, section: str, name: str) -> str:
@@ -115,8 +119,9 @@ class Study:
         found = []
         for section in ("recordings", "plates", "clinical"):
             for name, settings in self.experiments(section).items():
-                asked = settings.get("analysis", "clinical_summary") if isinstance(settings, dict) else []
-                found += [(a, name) for a in ([asked] if isinstance(asked, str) else asked) if a in ANALYSES]
+                asked = settings.get("analysis", "clinical_summary")
+                names = asked if isinstance(asked, list) else [asked]
+                found += [(a, name) for a in names if isinstance(a, str) and a in ANALYSES]
         order = list(ANALYSES)
         return sorted(found, key=lambda pair: order.index(pair[0]))
 

@@ -69,8 +69,10 @@ def executed(analysis):
 
 
 def settings(section):
-    """Give a rule the settings of its experiment, and only those."""
-    return lambda wildcards: study.experiment(section, wildcards.experiment)
+    """Give a rule the settings of its experiment, and only those, with the kind of its data."""
+    return lambda wildcards: study.experiment(section, wildcards.experiment) | {
+        "data": study.data_of(section, wildcards.experiment)
+    }
 
 
 def recipes(wildcards):
@@ -147,6 +149,16 @@ def everything_asked(wildcards):
     """Name all that the study asks for: what a failure took away is made again although a report is there."""
     made = [ANALYSES[a].outputs(e) + (ANALYSES[a].executed(e),) for a, e in asked]
     return [file for files in made for file in files] + stage_tables(wildcards)
+
+
+def output_files(wildcards):
+    """Name every result of a run, for its manifest."""
+    pages = [f"results/report/notebooks/{Path(ANALYSES[a].executed(e)).stem}.html" for a, e in asked]
+    report = ["results/report/report.html", "results/report/key_numbers.csv", "results/notebooks/90_report.ipynb"]
+    tables = [f for a, e in asked for f in ANALYSES[a].inputs(e)]
+    made = everything_asked(wildcards)
+    words = [str(Path(f).with_suffix(".alt.txt")) for f in made if f.endswith(".svg")]
+    return sorted({*made, *words, *tables, *pages, *report})
 
 
 def input_files(wildcards):

@@ -57,6 +57,7 @@ rule provenance:
     params:
         code=digest("write_provenance.py"),
         inputs=input_files,
+        outputs=output_files,
     message:
         "provenance: checksums of inputs and outputs"
     script:

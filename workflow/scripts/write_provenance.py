@@ -7,4 +7,6 @@ from mgk.provenance import write_manifest, write_run
 
 with job(snakemake):
     write_run(Path(), Path(snakemake.output.run))
-    write_manifest(Path(), list(snakemake.params.inputs), Path(snakemake.output.manifest))
+    write_manifest(
+        Path(), list(snakemake.params.inputs), list(snakemake.params.outputs), Path(snakemake.output.manifest)
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.analyses import ANALYSES, Analysis
-from mgk.checks import not_analysed
+from mgk.checks import not_analysed, not_used
 from mgk.report.html import Fragment, figure_html, format_numbers, link_html, table_html
 from mgk.report.key_numbers import counted, is_there, key_numbers
 from mgk.study import Study
@@ -110,6 +110,7 @@ def gaps(project: Study) -> Fragment:
             f"{n} rows of raw_data/{table}.csv are not analysed: config.yaml does not name the experiment {experiment}."
         )
         parts.append(f"<li>{escape(text)}</li>")
+    parts += [f"<li>{escape(line)}.</li>" for line in not_used(project)]
     for stage, what in (("recordings", "recording_id"), ("plates", "plate_id")):
         parts += [f"<li>{escape(text)}</li>" for text in _not_passed(project, stage, what)]
     return Fragment(f"<ul>{''.join(parts)}</ul>" if parts else "<p>Nothing is missing, excluded or left out.</p>")
@@ -178,7 +179,10 @@ def _interval(row: pd.Series) -> str:
 
 
 def _reference(row: pd.Series) -> str:
-    return "–" if pd.isna(row["reference"]) else f"{row['reference']:g} {row['reference_kind']}"
+    if pd.isna(row["reference"]):
+        return "–"
+    missed = ", missed by the interval" if row["holds_reference"] == "no" else ""
+    return f"{row['reference']:g} {row['reference_kind']}{missed}"
 
 
 def _verdict(row: pd.Series) -> str:
@@ -243,8 +247,9 @@ def _pooled_table(pooled: pd.DataFrame) -> Fragment:
 
 def _magnesium_table(groups: pd.DataFrame) -> Fragment:
     """Show the mean at each published Kd; where censored samples leave no mean, say so once."""
-    mean = groups[(groups["statistic"] == "mean") & groups["estimate"].notna()]
-    unknown = groups[(groups["statistic"] == "mean") & groups["estimate"].isna()].drop_duplicates("condition")
+    means = groups[groups["statistic"] == "mean"]
+    mean = means[means["ci_low"].notna()]
+    unknown = means[means["ci_low"].isna()].drop_duplicates("condition")
     columns = ["condition", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples", "n_below_rmin",
                "n_above_rmax", "reason"]  # fmt: skip
     shown = pd.concat([mean, unknown])[columns].rename(columns={"estimate": "mean"})

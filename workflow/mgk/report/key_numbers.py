@@ -15,7 +15,7 @@ from mgk.tables.yaml_file import load_yaml
 
 COLUMNS = (
     "analysis", "experiment", "data", "group", "quantity", "unit", "reference", "reference_kind", "reference_source",
-    "estimate", "ci_low", "ci_high", "n", "verdict", "reason",
+    "estimate", "ci_low", "ci_high", "holds_reference", "n", "verdict", "reason",
 )  # fmt: skip
 # The key numbers among the group rows of fits.csv: (model, parameter) -> (quantity, its name in truth.yaml).
 # The model is matched by its beginning.
@@ -44,9 +44,17 @@ def key_numbers(project: Study) -> pd.DataFrame:
         found = READERS[name](project, analysis, experiment, truth.get(analysis.section, {}).get(experiment, {}))
         rows += [head | row for row in found]
     table = pd.DataFrame(rows).reindex(columns=COLUMNS)
+    table["holds_reference"] = [_holds(row) for row in table.itertuples()]
     text = [c for c in COLUMNS if c not in ("reference", "estimate", "ci_low", "ci_high")]
     table[text] = table[text].astype(object).where(table[text].notna(), "")
     return table
+
+
+def _holds(row) -> str:
+    """Say whether the interval holds what was put in; a published value needs no such word."""
+    if row.reference_kind != "put in" or pd.isna(row.ci_low):
+        return ""
+    return "yes" if row.ci_low <= row.reference <= row.ci_high else "no"
 
 
 def is_there(project: Study, analysis: Analysis, experiment: str) -> bool:
@@ -143,41 +151,46 @@ def _from_magnesium(project: Study, analysis: Analysis, experiment: str, truth: 
     return rows
 
 
+# The rows of pooled.csv that are key numbers: model, method, test, how to call it, and whether the published result of
+# that model stands beside it (reviews of their time pooled by DerSimonian and Laird with a normal interval).
+POOLED = (
+    ("common", "IV", "z", "common effect, inverse variance", True),
+    ("random", "REML", "knha", "random effects, REML, Knapp-Hartung", False),
+    ("random", "DL", "z", "random effects, DerSimonian-Laird", True),
+)
+
+
 def _from_clinical(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
     del truth  # clinical tables are real
     pooled = _table(project, analysis, experiment, "pooled.csv")
     settings = project.experiment("clinical", experiment)
-    published = {p["model"]: p for p in settings.get("published", [])}
     rows = []
-    for model, method in (("common", "IV"), ("random", "REML"), ("random", "DL")):
-        chosen = pooled[(pooled["model"] == model) & (pooled["method"] == method) & (pooled["test"] == "z")]
-        chosen = chosen[chosen["subgroup"] == ""]
-        if chosen.empty:
-            continue
-        row = chosen.iloc[0]
-        reference = published.get(model, {})
-        rows.append(
-            {
-                "group": f"{model} effect, {method}",
-                "quantity": MEASURES[settings["measure"]],
+    for model, method, test, group, compared in POOLED:
+        chosen = pooled[(pooled["model"] == model) & (pooled["method"] == method) & (pooled["test"] == test)]
+        for _, row in chosen[chosen["subgroup"] == ""].iterrows():
+            found = {
+                "group": group,
+                "quantity": MEASURES.get(settings["measure"], settings["measure"]),
                 "unit": "1",
                 "estimate": row["back_transformed_estimate"],
                 "ci_low": row["back_transformed_ci_low"],
                 "ci_high": row["back_transformed_ci_high"],
                 "n": f"{row['k']:.0f} studies",
-                "verdict": "",
-                "reference": reference.get("estimate", math.nan),
-                "reference_kind": _published(reference),
-                "reference_source": reference.get("source", ""),
+                "verdict": "estimated" if pd.notna(row["back_transformed_estimate"]) else "not_identified",
+                "reason": row["note"],
             }
-        )
+            published = [p for p in settings.get("published", []) if p["model"] == model] if compared else []
+            rows += [found | _published(p) for p in published] or [found]
     return rows
 
 
-def _published(reference: dict) -> str:
-    if not reference:
-        return ""
-    return f"published [{reference['ci_low']:g}, {reference['ci_high']:g}]" if "ci_low" in reference else "published"
+def _published(reference: dict) -> dict:
+    interval = f" [{reference['ci_low']:g}, {reference['ci_high']:g}]" if "ci_low" in reference else ""
+    return {
+        "reference": reference["estimate"],
+        "reference_kind": f"published{interval}",
+        "reference_source": reference["source"],
+    }
 
 
 MEASURES = {"OR": "odds ratio", "RR": "risk ratio", "RD": "risk difference", "GEN": "estimate"}

@@ -85,8 +85,11 @@ def _mapping_problems(error, file: str, lines: dict[Place, int]) -> list[Problem
         return [
             problem((*path, k), None, f"unknown key; allowed: {', '.join(known)}{nearest(k, known)}") for k in unknown
         ]
-    if error.validator == "required":
-        missing = [k for k in error.validator_value if k not in error.instance]
+    if error.validator in ("required", "dependentRequired"):
+        needed = error.validator_value
+        if error.validator == "dependentRequired":
+            needed = [k for given, others in needed.items() if given in error.instance for k in others]
+        missing = [k for k in dict.fromkeys(needed) if k not in error.instance]
         unit = error.schema.get("properties", {})
         return [
             problem((*path, k), None, f"is missing: {unit.get(k, {}).get('description', 'required')}") for k in missing
