@@ -185,3 +185,12 @@ def test_a_notebook_is_found_by_number_and_a_wrong_one_named():
     assert notebooks.find_notebook("magnesium_block") == "magnesium_block"
     with pytest.raises(InputError, match="30_magnesium_block"):
         notebooks.find_notebook("99")
+
+
+def test_by_hand_needs_a_study_and_an_experiment_that_asks_for_it(tmp_path, house):
+    with pytest.raises(InputError, match="this file is missing"):
+        notebooks.run_by_hand("30", tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+    for wrong in ("nope", "../../x"):
+        with pytest.raises(InputError, match="magnesium_block of: romk_block"):
+            notebooks.run_by_hand("30", house, wrong)

@@ -49,6 +49,10 @@ def test_touching_a_raw_file_reruns_nothing(demonstration):
     assert "Nothing to be done" in (study / "results/logs/snakemake.log").read_text()
 
 
+# How near an estimate must come, from the scatter that was put in between animals and cells (three SE of a group).
+NEAR = {"ki0_mm": 0.3, "z_delta": 0.05, "vmax": 0.25, "k05": 0.15}
+
+
 def simultaneous(row, level=0.999):
     """The interval of a row at another level, from its standard error and n of animals, logarithmic for constants."""
     quantile = t.ppf(0.5 + level / 2, max(row["n_animals"] - 1, 1))
@@ -72,7 +76,10 @@ def test_what_was_put_in_is_recovered(demonstration, section, name, experiment):
         fitting = (fits["unit_id"] == "") & (fits["parameter"] == parameter) & fits["model"].str.startswith(model)
         for _, row in fits[fitting].iterrows():
             low, high = simultaneous(row)
-            assert low <= put_in(truth, row["group"], true_name)["reference"] <= high, dict(row)
+            known = put_in(truth, row["group"], true_name)["reference"]
+            assert low <= known <= high, dict(row)
+            # Three animals give wide intervals; the estimate itself must be near as well.
+            assert row["estimate"] == pytest.approx(known, rel=NEAR[parameter]), dict(row)
             checked += 1
     assert checked == 4
 
@@ -177,7 +184,8 @@ def test_the_manifest_is_complete(demonstration):
     assert "raw_data/recordings/romk_c01_mg0.abf" in manifest["inputs"]
     assert "results/report/report.html" in manifest["outputs"]
     made = {str(p.relative_to(study)) for p in (study / "results").rglob("*") if p.is_file()}
-    kept = {m for m in made if not m.startswith(("results/logs/", "results/provenance/", "results/by_hand/"))}
+    apart = ("results/logs/", "results/provenance/", "results/by_hand/")
+    kept = {m for m in made if not m.startswith(apart) and "/batches/" not in m}
     assert set(manifest["outputs"]) == kept - {"results/README.md"}
 
 
@@ -200,7 +208,11 @@ def test_the_notebooks_in_git_carry_these_outputs(demonstration, house):
 
 def test_notebooks_run_under_nbval(demonstration):
     study, _ = demonstration
+    # Pictures inside the report's tables are left to the test of two folders: they are the same on one platform only.
+    sanitise = study / "sanitise.cfg"
+    sanitise.write_text("[pictures]\nregex: base64,[A-Za-z0-9+/=]+\nreplace: base64\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-p", "no:cacheprovider"]
+    command += ["--nbval-sanitize-with", str(sanitise)]
     done = subprocess.run(
         [*command, "--rootdir", str(study), "-c", "/dev/null", "notebooks"],
         cwd=study,

@@ -148,8 +148,9 @@ def test_a_failed_notebook_is_kept_and_the_report_names_the_missing_chapter(tmp_
     line = next(line for line in done.stderr.splitlines() if line.startswith("FAILED"))
     assert line.startswith("FAILED magnesium_block romk_block: cell ")
     assert "ValueError: 4711" in line
-    assert "results/logs/magnesium_block/romk_block.ipynb" in line
-    assert "make notebook NOTEBOOK=magnesium_block EXPERIMENT=romk_block" in line
+    assert f"{study}/results/logs/magnesium_block/romk_block.ipynb" in line
+    assert f'make notebook NOTEBOOK=magnesium_block EXPERIMENT=romk_block STUDY="{study}"' in line
+    assert "Jobs that failed: 1;" in done.stderr
     assert "4711" in (study / "results/logs/magnesium_block/romk_block.ipynb").read_text(encoding="utf-8")
     report = (study / "results/report/report.html").read_text(encoding="utf-8")
     assert "Missing: Voltage-dependent block by Mg2+, romk_block" in report

@@ -153,12 +153,19 @@ def everything_asked(wildcards):
 
 def output_files(wildcards):
     """Name every result of a run, for its manifest."""
-    pages = [f"results/report/notebooks/{Path(ANALYSES[a].executed(e)).stem}.html" for a, e in asked]
-    report = ["results/report/report.html", "results/report/key_numbers.csv", "results/notebooks/90_report.ipynb"]
-    tables = [f for a, e in asked for f in ANALYSES[a].inputs(e)]
+    pages = [Path(ANALYSES[a].executed(e)).stem for a, e in asked]
     made = everything_asked(wildcards)
-    words = [str(Path(f).with_suffix(".alt.txt")) for f in made if f.endswith(".svg")]
-    return sorted({*made, *words, *tables, *pages, *report})
+    return sorted(
+        {
+            *made,
+            *(str(Path(f).with_suffix(".alt.txt")) for f in made if f.endswith(".svg")),
+            *(f for a, e in asked for f in ANALYSES[a].inputs(e)),
+            *(f"results/report/notebooks/{page}.html" for page in pages),
+            "results/report/report.html",
+            "results/report/key_numbers.csv",
+            "results/notebooks/90_report.ipynb",
+        }
+    )
 
 
 def input_files(wildcards):

@@ -1,0 +1,165 @@
+"""A study is checked as a whole: whatever its config holds, there is a list of problems and never a traceback."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from studies import load_config, save_config, small_study
+
+from mgk.checks import check_study, not_analysed, not_used
+from mgk.run import main
+from mgk.study import Study
+from mgk.tables.schema import check_mapping, load_schema
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    return small_study(tmp_path_factory.mktemp("t") / "study", "recordings", "plates", "clinical")
+
+
+@pytest.fixture
+def study(template, tmp_path):
+    return shutil.copytree(template, tmp_path / "study")
+
+
+def problems_of(study):
+    return [str(p) for p in check_study(Study.read(study)[0])]
+
+
+def test_the_parts_of_the_demonstration_are_in_order(template):
+    assert problems_of(template) == []
+
+
+WRONG = [
+    ("solutions:", ["solutions"], None),
+    ("windows", ["recordings", "experiments", "romk_block", "windows_ms", "steady"], [150]),
+    ("no settings", ["recordings", "experiments", "romk_block"], None),
+    ("nested list", ["recordings", "experiments", "romk_block", "analysis"], [["current_voltage"]]),
+    ("list for a word", ["plates", "experiments", "microsomes", "medium"], ["a"]),
+    ("number for a mapping", ["plates"], 3),
+    ("list for a mapping", ["clinical", "analyses"], ["iv_magnesium_infarction"]),
+    ("number for a path", ["clinical", "analyses", "iv_magnesium_infarction", "table"], 7),
+    ("half an interval", ["clinical", "analyses", "iv_magnesium_infarction", "published", 0, "ci_high"], ...),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+def test_a_misshapen_config_is_a_problem_with_its_place(study, place, value):
+    config = load_config(study)
+    part = config
+    for key in place[:-1]:
+        part = part[key]
+    if value is ...:
+        del part[place[-1]]
+    else:
+        part[place[-1]] = value
+    save_config(study, config)
+    found = problems_of(study)
+    assert any(".".join(str(p) for p in place) in line for line in found), found
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=8), v, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([w[1] for w in WRONG[:-1]]), VALUES)
+def test_no_value_in_a_config_breaks_the_check(template, place, value):
+    config = json.loads(json.dumps(load_config(template)))
+    part = config
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    study = Study(template, config)
+    problems = check_mapping(config, load_schema("config"), "config.yaml", {})
+    assert isinstance(problems, list)
+    study.analyses()
+    for section in ("recordings", "plates", "clinical"):
+        study.experiments(section)
+    _ = study.constants
+
+
+def edit(study, name, change):
+    table = pd.read_csv(study / "raw_data" / name, dtype=str, keep_default_na=False)
+    change(table)
+    table.to_csv(study / "raw_data" / name, index=False)
+
+
+def test_columns_that_nothing_uses_are_named(study):
+    edit(study, "plates.csv", lambda t: t.insert(0, "standards_plate", "elsewhere"))
+    edit(study, "clinical/iv_magnesium.csv", lambda t: t.__setitem__("design", "crossover"))
+    found = not_used(Study.open(study))
+    assert "raw_data/plates.csv, standards_plate: is not used by any analysis yet" in found
+    assert any("design crossover" in line for line in found)
+
+
+def test_rows_of_an_unnamed_experiment_are_not_analysed(study):
+    edit(study, "plates.csv", lambda t: t.__setitem__("experiment", t["experiment"].replace("platelets", "other")))
+    config = load_config(study)
+    del config["plates"]["experiments"]["platelets"]
+    save_config(study, config)
+    assert not_analysed(Study.open(study)) == [("plates", "other", 1)]
+    assert problems_of(study) == []
+
+
+def test_an_experiment_without_rows_is_a_problem_with_the_nearest_name(study):
+    edit(study, "recordings.csv", lambda t: t.__setitem__("experiment", "romk_blok"))
+    assert any("has no rows" in line and "did you mean 'romk_blok'?" in line for line in problems_of(study))
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "value", "words"),
+    [
+        ("recordings.csv", "bath_solution", "romk_internal_mg55", "did you mean 'romk_internal_mg5'?"),
+        ("recordings.csv", "file", "../config.yaml", "inside raw_data"),
+        ("recordings.csv", "file", "/etc/hostname", "inside raw_data"),
+        ("recordings.csv", "file", "recordings", "is a folder"),
+        ("recordings.csv", "ligand_side", "", "the analysis magnesium_block needs it"),
+        ("recordings.csv", "temperature_c", "295", "from -5 to 60 (C)"),
+        ("recordings.csv", "animal_id", "another", "belongs to animal"),
+        ("plates.csv", "layout", "", "must name a layout"),
+        ("plates.csv", "reads", "9=340", "reads"),
+        ("layouts/platelets_run1.csv", "well", "Z1", "must look like A1"),
+        ("clinical/iv_magnesium.csv", "events_treatment", "-1", "from 0"),
+    ],
+)
+def test_tables_are_held_against_each_other_and_the_files(study, name, column, value, words):
+    def change(table):
+        rows = slice(None) if words.startswith("the analysis") else 0
+        table.loc[rows, column] = value
+
+    edit(study, name, change)
+    found = problems_of(study)
+    assert any(words in line for line in found), found
+    assert len(found) <= 3, "one mistake, one problem"
+
+
+def test_a_medium_leaves_magnesium_and_atp_to_the_layout(study):
+    path = study / "raw_data/solutions.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("EGTA: 1, Tris: 30", "EGTA: 1, Tris: 30, Mg: 1"), encoding="utf-8")
+    assert any("must hold no Mg" in line for line in problems_of(study))
+
+
+def test_totals_of_a_recipe_of_salts_are_held_against_the_table(study):
+    path = study / "raw_data/solutions.yaml"
+    text = path.read_text(encoding="utf-8")
+    old = "totals_mm: {K: 110, Cl: 100.6, EGTA: 1, HEPES: 10, Mg: 0.3}"
+    assert old in text
+    path.write_text(text.replace(old, "components: {KCl: 100, MgCl2: 0.6, HEPES: 10}"), encoding="utf-8")
+    assert any("holds 0.6 mM Mg" in line for line in problems_of(study))
+
+
+def test_check_says_all_and_runs_nothing(study, capsys):
+    assert main(["--check", str(study)]) == 0
+    assert "the study is in order" in capsys.readouterr().out
+    (study / "config.yaml").write_text("study: {title: t}\n", encoding="utf-8")
+    assert main(["--check", str(study)]) == 1
+    assert "1 problem; nothing was run" in capsys.readouterr().err
+    assert not (study / "results").exists()
