@@ -7,13 +7,16 @@ STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 export PYTHON
-RUN := .venv/bin/python
+# WITH=lab: run in the environment that also has JupyterLab and the readers of HEKA bundles and NWB.
+WITH ?= run
+RUN := $(if $(filter lab,$(WITH)),.venv-lab,.venv)/bin/python
 
 help:            ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 setup:
 	@sh workflow/setup.sh run
+	@if [ "$(WITH)" = lab ]; then sh workflow/setup.sh lab; fi
 
 report: setup    ## run a study to its report, results/report/report.html
 	@$(RUN) -m mgk.run "$(STUDY)"
