@@ -1,13 +1,13 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report check test test-quick test-long lint bench lab lock demo-data notebook notebooks check-notebooks
+.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data notebook notebooks check-notebooks
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
 unexport PYTHONPATH
 export PYTHON
-# WITH=lab: run in the environment that also has JupyterLab and the readers of HEKA bundles and NWB.
+# WITH=lab: run in the environment that also has JupyterLab and the reader of NWB files.
 WITH ?= run
 RUN := $(if $(filter lab,$(WITH)),.venv-lab,.venv)/bin/python
 
@@ -50,6 +50,11 @@ demo-data: setup ## write the simulated raw data of the demonstration anew
 
 bench: setup     ## speed as ratios against named alternatives
 	@$(RUN) benchmarks/main_job.py
+	@$(RUN) benchmarks/recordings.py
+	@$(RUN) benchmarks/clinical.py
+
+validate: setup  ## bias and coverage of the fits on simulated studies: docs/validation.md [STUDIES=1000]
+	@$(RUN) -m validation.run $(if $(STUDIES),--studies $(STUDIES))
 
 lab:             ## JupyterLab, in an environment of its own
 	@sh workflow/setup.sh lab && .venv-lab/bin/jupyter lab notebooks

@@ -15,6 +15,7 @@ environment.apply()
 include: "workflow/rules/common.smk"
 include: "workflow/rules/solutions.smk"
 include: "workflow/rules/recordings.smk"
+include: "workflow/rules/quality.smk"
 include: "workflow/rules/currents.smk"
 include: "workflow/rules/block.smk"
 include: "workflow/rules/plates.smk"

@@ -24,9 +24,11 @@ def save_config(study: Path, config: dict) -> None:
 
 
 def small_study(study: Path, *sections: str) -> Path:
-    """Write a study with some sections of the demonstration and a part of its raw data."""
+    """Write a study with some sections of the demonstration and a part of its raw data (one clinical analysis)."""
     (study / "raw_data").mkdir(parents=True)
     config = load_config(HOUSE)
+    first = next(iter(config["clinical"]["analyses"].items()))
+    config["clinical"] = {"analyses": dict([first])}
     keep = {"study", "solutions", *sections}
     save_config(study, {k: v for k, v in config.items() if k in keep})
     raw = HOUSE / "raw_data"

@@ -91,6 +91,12 @@ def edit(study, name, change):
     table.to_csv(study / "raw_data" / name, index=False)
 
 
+def test_stated_values_that_no_correction_uses_are_named(study):
+    edit(study, "recordings.csv", lambda t: t.__setitem__("series_resistance_mohm", "5"))
+    [found] = [line for line in not_used(Study.open(study)) if "series_resistance_mohm: not used for romk" in line]
+    assert found.endswith("whose corrections.series_resistance is none")
+
+
 def test_columns_that_nothing_uses_are_named(study):
     edit(study, "plates.csv", lambda t: t.insert(0, "standards_plate", "elsewhere"))
     edit(study, "clinical/iv_magnesium.csv", lambda t: t.__setitem__("design", "crossover"))

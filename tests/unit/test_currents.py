@@ -8,10 +8,13 @@ from mgk.currents import (
     cell_fits,
     compare_with_nernst,
     ghk_current,
+    ghk_reversal_mv,
     group_curves,
     reversal_potential,
+    sodium_permeability,
     steady_currents,
     voltage_levels,
+    window_curves,
 )
 from mgk.solutions.potentials import nernst_mv
 from mgk.tables import InputError
@@ -321,3 +324,44 @@ def test_chord_conductance_is_not_given_near_the_reversal_potential():
     near = cell_curves(points_of([recording("r1")], current=lambda row, v: 2.0 * (v + 75))).set_index("level_mv")
     assert np.isnan(near.loc[-80, "chord_conductance_ns"])
     assert near.loc[-60, "chord_conductance_ns"] == pytest.approx(2)
+
+
+def test_ghk_is_nernst_for_one_ion_and_between_two_for_two():
+    nernst = nernst_mv(1, 4, 140, 22), nernst_mv(1, 140, 10, 22)
+    assert ghk_reversal_mv([140], [4], [3], 22) == pytest.approx(nernst[0])
+    assert ghk_reversal_mv([140, 10], [4, 140], [1, 0], 22) == pytest.approx(nernst[0])
+    assert ghk_reversal_mv([140, 10], [4, 140], [0, 1], 22) == pytest.approx(nernst[1])
+    assert nernst[0] < ghk_reversal_mv([140, 10], [4, 140], [1, 0.05], 22) < nernst[1]
+    # At the reversal potential of GHK the currents of both ions cancel.
+    reversal = ghk_reversal_mv([140, 10], [4, 140], [1, 0.05], 22)
+    total = ghk_current(reversal, 140, 4, 22) + ghk_current(reversal, 10, 140, 22, 0.05)
+    assert total == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.01, 0.3, 2.0])
+def test_the_permeability_ratio_is_the_inverse_of_ghk(ratio):
+    reversal = ghk_reversal_mv([140, 10], [4, 140], [1, ratio], 22)
+    assert sodium_permeability(reversal, (140, 4), (10, 140), 22) == pytest.approx(ratio, abs=1e-9)
+
+
+def test_no_ratio_explains_a_potential_beyond_that_of_potassium():
+    assert np.isnan(sodium_permeability(nernst_mv(1, 4, 140, 22) - 1, (140, 4), (10, 140), 22))
+    assert np.isnan(sodium_permeability(-80, (140, 4), (np.nan, np.nan), 22))
+
+
+def test_windows_have_curves_of_their_own_at_the_potential_of_the_steady_window():
+    rows = [recording("r1"), recording("r2", "c2", "a2")]
+    measurements, quality = measured(rows)
+    measurements["peak_membrane_pa"] = 3 * measurements["steady_membrane_pa"]
+    measurements["tail_membrane_pa"] = 7.0
+    windows = {
+        w: steady_currents(measurements, quality, pd.DataFrame(rows), FREE_IONS, w) for w in ("steady", "peak", "tail")
+    }
+    cells, groups = window_curves(windows)
+    assert cells["window"].value_counts().to_dict() == dict.fromkeys(("steady", "peak", "tail"), 2 * LEVELS.size)
+    by_window = groups.set_index(["window", "level_mv"])["current_pa"]
+    assert by_window["peak", 100] == pytest.approx(3 * by_window["steady", 100])
+    assert by_window["tail", 100] == 7
+    assert cells.groupby("window")["reversal_mv"].count().to_dict() == {"peak": 0, "steady": 2 * LEVELS.size, "tail": 0}
+    gated, _ = window_curves(windows, "boltzmann_activation")
+    assert gated["chord_conductance_ns"].isna().all()

@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
 FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
     {"solutions", "recordings", "plates"},
-    {"magnesium", "atpase", "currents", "block", "meta"},
+    {"magnesium", "atpase", "currents", "gating", "block", "meta"},
     {"figures"},
     {"digest", "notebooks", "jobs", "report", "provenance", "checks", "committed", "run", "simulate"},
 )

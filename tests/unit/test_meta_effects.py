@@ -162,7 +162,7 @@ def test_a_table_without_rows_columns_or_keys_is_refused():
     ):
         with pytest.raises(InputError, match=words):
             effect_sizes(wrong, "OR")
-    with pytest.raises(InputError, match=r"'NNT': allowed are OR, RR, RD, GEN"):
+    with pytest.raises(InputError, match=r"'NNT': allowed are OR, RR, RD, PETO"):
         effect_sizes(table, "NNT")
     assert check_rows(table, "OR") == []
 

@@ -49,9 +49,10 @@ def test_the_table_has_a_row_for_each_combination_and_the_agreed_columns(magnesi
     assert set(table) == set(COLUMNS) | extra
     expected = {("common", "IV", t) for t in TESTS} | {("random", m, t) for m in RANDOM_METHODS for t in TESTS}
     assert set(table[["model", "method", "test"]].itertuples(index=False, name=None)) == expected | {
-        ("common", "MH", "z")
+        ("common", "MH", "z"),
+        ("common", "PETO", "z"),
     }
-    assert len(table) == 33
+    assert len(table) == 34
     np.testing.assert_allclose(table["back_transformed_ci_low"], np.exp(table["ci_low"]))
     assert (table["subgroup"] == "").all()
 
@@ -93,7 +94,7 @@ def test_one_study_is_itself_and_nothing_more():
     assert alone["estimate"] == pytest.approx(effects["yi"][0], rel=1e-14)
     assert alone["se"] == pytest.approx(effects["se"][0], rel=1e-14)
     assert pooled_row(table, ("MH", "z"))["estimate"] == pytest.approx(effects["yi"][0], rel=1e-12)
-    rest = table[~((table["test"] == "z") & table["method"].isin(["IV", "MH"]))]
+    rest = table[~((table["test"] == "z") & table["method"].isin(["IV", "MH", "PETO"]))]
     assert len(rest) == 31
     assert rest["estimate"].isna().all()
     assert (rest["note"] == "one study: nothing to estimate a spread from").all()

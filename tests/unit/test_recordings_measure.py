@@ -41,7 +41,8 @@ def write(path, current, voltage=None, unit="pA", output=OUTPUT):
 
 
 def measure(path, settings=SETTINGS, **row):
-    return measure_recording({**ROW, **row}, path, settings)
+    measured = measure_recording({**ROW, **row}, path, settings)
+    return measured.measurements, measured.quality
 
 
 @pytest.fixture
@@ -69,7 +70,8 @@ def test_means_peak_and_command_of_each_window(ramp):
 def test_windows_may_count_from_an_epoch(ramp):
     from_epoch, _ = measure(ramp, {"windows_ms": {"epoch": "B", "baseline": [0, 5], "steady": [20, 28]}})
     from_start, _ = measure(ramp, {"windows_ms": {"baseline": [10, 15], "steady": [30, 38]}})
-    pd.testing.assert_frame_equal(from_epoch, from_start)
+    pd.testing.assert_frame_equal(*(t.drop(columns="windows_from_ms") for t in (from_epoch, from_start)))
+    assert set(from_epoch["windows_from_ms"] - from_start["windows_from_ms"]) == {10.0}
     with pytest.raises(InputError, match=r"ramp\.abf: r1: windows count from epoch C: .* no epoch C"):
         measure(ramp, {"windows_ms": {"epoch": "C", "steady": [0, 5]}})
 
@@ -151,7 +153,7 @@ def test_the_recorded_voltage_is_preferred_and_compared(tmp_path):
     table, quality = measure(write(tmp_path / "b.abf", np.zeros(N), voltage=off), voltage_channel="Vm")
     assert table["membrane_mv"][3] == pytest.approx(27, abs=0.01)
     assert quality["verdict"] == "warn"
-    assert quality["reason"] == "the recorded and the decoded command differ by 7 mV"
+    assert quality["reason"] == "the recorded and the decoded command differ by 7 mV, above 1"
 
 
 def test_a_command_that_cannot_be_decoded_needs_a_recorded_voltage(tmp_path):
@@ -170,6 +172,15 @@ def test_a_command_that_cannot_be_decoded_needs_a_recorded_voltage(tmp_path):
     with pytest.raises(InputError, match=r"a\.abf: r1: no voltage channel is named, and .*stimulus file"):
         measure(path)
     assert "stimulus file" in check_recording(ROW, path, SETTINGS)[0]
+
+
+def test_labels_that_contradict_each_other_are_doubtful(tmp_path):
+    """The stimulus is a current, and so is the recorded channel: one of them is mislabelled."""
+    clamp = Output("Cmd 0", "pA", 0.0, OUTPUT.epochs)
+    path = write(tmp_path / "a.abf", np.zeros(N), voltage=COMMAND, output=clamp)
+    _, quality = measure(path, voltage_channel="Vm")
+    assert quality["verdict"] == "warn"
+    assert "one label is wrong" in quality["reason"]
 
 
 def test_saturation_is_counted_in_the_windows_only(tmp_path):
@@ -217,8 +228,11 @@ def test_an_excluded_recording_is_measured_all_the_same(ramp):
         ),
         ({"windows_ms": {"steady": [30.01, 30.02]}}, {}, "window steady .* must hold a sample"),
         ({"windows_ms": {"baseline": [1, 9]}}, {}, "steady is needed"),
-        ({"windows_ms": {"steady": [1, 9], "plateau": [1, 2]}}, {}, "baseline, peak, steady, tail are allowed"),
-        ({"corrections": {"junction_potential": "henderson"}}, {}, "corrections.junction_potential: 'henderson'"),
+        (
+            {"windows_ms": {"steady": [1, 9], "plateau": [1, 2]}},
+            {},
+            "baseline, peak, steady, tail, kinetics are allowed",
+        ),
         ({"polarity": "up"}, {}, "outward, inward, absolute"),
         ({}, {"channel": "IN 7"}, r"'IN 7' must be one of: 0 = 'Im' \(pA\)"),
         ({}, {"voltage_channel": "Im"}, "is in 'pA', not a voltage"),
@@ -261,13 +275,35 @@ def test_a_batch_joins_its_recordings_in_their_order(tmp_path, ramp):
         {**ROW, "recording_id": "bad", "file": "mv.abf"},
         {**ROW, "recording_id": "r1", "file": "ramp.abf", "exclude": None, "condition": math.nan},
     ]
-    table, quality = measure_batch(rows, tmp_path, SETTINGS)
+    batch = measure_batch(rows, tmp_path, SETTINGS)
+    table, quality = batch.measurements, batch.quality
     assert table["recording_id"].tolist() == ["r2"] * SWEEPS + ["r1"] * SWEEPS
     assert quality["recording_id"].tolist() == ["r2", "bad", "r1"]
     assert quality["verdict"].tolist() == ["pass", "exclude", "pass"]
     assert quality["condition"].tolist() == ["control", "control", ""]
-    only_bad, _ = measure_batch(rows[1:2], tmp_path, SETTINGS)
+    only_bad = measure_batch(rows[1:2], tmp_path, SETTINGS).measurements
     assert tuple(only_bad.columns) == MEASUREMENT_COLUMNS
+
+
+def test_a_thumbnail_holds_the_extremes_of_each_bin(ramp):
+    thumbnail = measure_recording(ROW, ramp, SETTINGS).thumbnails
+    assert len(thumbnail) == SWEEPS * 60
+    one = thumbnail[thumbnail["sweep"] == 2]
+    assert (one["start_ms"].iloc[0], one["end_ms"].iloc[-1]) == (0, N / RATE * 1e3)
+    assert one["start_ms"].tolist()[1:] == one["end_ms"].tolist()[:-1]
+    samples = (one["end_ms"] - one["start_ms"]) * RATE / 1e3
+    assert (one["high_pa"] - one["low_pa"]).tolist() == pytest.approx((samples - 1).tolist(), abs=0.1)
+    assert one["low_pa"].iloc[0] == pytest.approx(-280, abs=LSB)
+
+
+@pytest.mark.parametrize("piece", [7, 100])
+def test_a_long_signal_is_measured_in_pieces(ramp, monkeypatch, piece):
+    whole = measure_recording(ROW, ramp, SETTINGS)
+    monkeypatch.setattr("mgk.recordings.measure.PIECE_SAMPLES", piece)
+    parts = measure_recording(ROW, ramp, SETTINGS)
+    pd.testing.assert_frame_equal(parts.measurements, whole.measurements, rtol=1e-12)
+    pd.testing.assert_frame_equal(parts.thumbnails, whole.thumbnails)
+    assert parts.quality["baseline_sd_pa"] == pytest.approx(whole.quality["baseline_sd_pa"], rel=1e-9)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

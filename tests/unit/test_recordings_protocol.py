@@ -1,7 +1,21 @@
 import numpy as np
+import pyabf
 import pytest
 
-from mgk.recordings.protocol import Epoch, Output, Protocol, UserList, epoch_start, voltage_output, waveform
+from mgk.recordings.protocol import (
+    MILLIVOLT_PER,
+    PICOAMPERE_PER,
+    Epoch,
+    Output,
+    Protocol,
+    UserList,
+    epoch_start,
+    no_protocol,
+    output_in,
+    voltage_output,
+    waveform,
+)
+from mgk.simulate.abf import Signal, write_abf
 from mgk.tables.problems import InputError
 
 N = 640
@@ -110,7 +124,7 @@ def test_an_aborted_sweep_gets_the_part_that_was_played():
 @pytest.mark.parametrize(
     ("epoch", "settings", "reason"),
     [
-        (Epoch(0, "resistance", 1.0, 10), {}, "unknown kind"),
+        (Epoch(0, "slope", 1.0, 10), {}, "unknown kind"),
         (Epoch(0, "pulse", 1.0, 10), {}, "period 0"),
         (Epoch(0, "pulse", 1.0, 10, period=5, width=6), {}, "width 6"),
         (Epoch(0, "step", 1.0, 10), {"refusal": "its waveform comes from a stimulus file"}, "stimulus file"),
@@ -151,3 +165,36 @@ def test_the_output_of_the_voltage_is_chosen_or_refused():
     with pytest.raises(InputError, match="none"):
         voltage_output(Protocol(N, (pressure,), True))
     assert voltage_output(Protocol(N, (first, second), False, active=1)) is second
+
+
+def test_a_format_without_a_pre_hold_starts_with_its_first_epoch():
+    output = Output("stimulus", "V", -0.08, (Epoch(0, "step", 0.02, 100),))
+    command = waveform(Protocol(N, (output,), True, pre_hold=False), output, 0, N)
+    assert command.tolist() == [0.02] * 100 + [-0.08] * (N - 100)
+    assert epoch_start(Protocol(N, (output,), True, pre_hold=False), output, "A", 0) == 0
+
+
+def test_the_output_of_the_current_is_chosen_by_its_unit():
+    voltage, current = Output("Cmd 0", "mV", 0.0, plays=False), Output("Cmd 1", "nA", 0.1)
+    protocol = Protocol(N, (voltage, current), True)
+    assert output_in(protocol, PICOAMPERE_PER) is current
+    assert output_in(protocol, MILLIVOLT_PER) is voltage
+    with pytest.raises(InputError, match="one D/A output must command the current; the header has none"):
+        output_in(Protocol(N, (voltage,), True), PICOAMPERE_PER)
+
+
+def test_a_file_without_a_stimulus_says_why():
+    with pytest.raises(InputError, match="the command cannot be decoded: it is a text"):
+        voltage_output(no_protocol("it is a text"))
+
+
+@pytest.mark.parametrize("kind", ["pulse", "biphasic"])
+def test_trains_of_whole_periods_are_those_of_pyabf(tmp_path, kind):
+    """An independent reader of the file, which stretches triangles and cosines to reach their level one sample late."""
+    first, second = Epoch(0, "step", -20.0, 64), Epoch(1, kind, 30.0, 240, 5.0, 0, 60, 24)
+    output = Output("Cmd 0", "mV", -70.0, (first, second))
+    signal = Signal("Im", "pA", 2000.0, np.zeros((2, N)))
+    abf = pyabf.ABF(str(write_abf(tmp_path / "a.abf", [signal], [output], rate_hz=1e4, comment="simulated")))
+    for sweep in range(2):
+        abf.setSweep(sweep)
+        assert play(first, second, sweep=sweep) == pytest.approx(abf.sweepC, abs=1e-4)

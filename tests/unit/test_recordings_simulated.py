@@ -36,11 +36,12 @@ def written(tmp_path_factory):
 @pytest.fixture(scope="module")
 def measured(written):
     folder, rows = written
-    return measure_batch(rows.to_dict("records"), folder, EXPERIMENT)
+    batch = measure_batch(rows.to_dict("records"), folder, EXPERIMENT)
+    return batch.measurements, batch.quality
 
 
 def hashes(folder):
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((folder / "recordings").glob("*"))}
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((folder / "recordings").glob("romk_*"))}
 
 
 def test_each_patch_has_a_file_for_each_solution(written):
@@ -116,7 +117,7 @@ def test_without_disturbances_the_block_is_exactly_woodhull_s(tmp_path):
         still["recordings"]["romk_block"][name]["value"] = 1
     shutil.copy(HOUSE / "raw_data" / "solutions.yaml", tmp_path)
     rows = simulated.write(still, tmp_path)
-    measurements, _ = measure_batch(rows.to_dict("records"), tmp_path, EXPERIMENT)
+    measurements = measure_batch(rows.to_dict("records"), tmp_path, EXPERIMENT).measurements
     table = measurements.merge(rows[["recording_id", "bath_solution"]]).merge(simulated.cells(still))
     control = table[table["bath_solution"] == "romk_internal_mg0"].set_index(["cell_id", "membrane_mv"])
     thermal_mv = 8.314462618 * 295.15 / 96.48533212

@@ -3,11 +3,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import t
+from scipy.stats import t, ttest_ind, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from mgk.fitting import Estimate
-from mgk.statistics import FIT_COLUMNS, fit_row, group_rows, holm, summarise_cells
+from mgk.statistics import FIT_COLUMNS, compare_fits, compare_groups, fit_row, group_rows, holm, summarise_cells
 from mgk.tables import InputError
 
 
@@ -121,3 +121,148 @@ def test_group_rows_verdicts():
     assert verdict(["not_identified", "not_identified", "weak", "identified"]) == "weak"
     assert verdict(["identified", "identified", "not_identified", "not_identified"]) == "weak"  # one animal is left
     assert verdict(["not_identified"] * 4) == "not_identified"
+
+
+NAMES = ("control", "drug")
+
+
+def two_groups(seed=0, animals=5, cells=3, effect=0.5, shared=True, animal_sd=1.0):
+    """Return values, groups and animals of cells; the animals are in both groups, or in one each."""
+    rng = np.random.default_rng(seed)
+    values, groups, owners = [], [], []
+    for g, name in enumerate(NAMES):
+        for a in range(animals):
+            own = np.random.default_rng([seed, a if shared else a + 100 * g]).normal(0, animal_sd)
+            values += list(own + effect * g + rng.normal(0, 0.3, cells))
+            groups += [name] * cells
+            owners += [f"a{a if shared else a + 100 * g}"] * cells
+    return np.array(values), np.array(groups), np.array(owners)
+
+
+def animal_means(values, groups, owners, name):
+    table = pd.DataFrame({"v": values, "g": groups, "a": owners})
+    return table[table["g"] == name].groupby("a")["v"].mean()
+
+
+def test_the_same_animals_in_both_groups_are_paired():
+    data = two_groups()
+    found = compare_groups(*data, NAMES)
+    expected = ttest_rel(animal_means(*data, "drug"), animal_means(*data, "control"))
+    assert (found.difference, found.p) == (pytest.approx(expected.statistic * found.se), pytest.approx(expected.pvalue))
+    interval = expected.confidence_interval()
+    assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
+    assert (found.df, found.n_cells, found.n_animals) == (4, 30, 5)
+    assert found.method == "paired t test, means of animals"
+
+
+def test_other_animals_are_compared_by_welch():
+    data = two_groups(shared=False)
+    found = compare_groups(*data, NAMES)
+    expected = ttest_ind(animal_means(*data, "drug"), animal_means(*data, "control"), equal_var=False)
+    assert (found.p, found.df) == (pytest.approx(expected.pvalue), pytest.approx(expected.df))
+    interval = expected.confidence_interval()
+    assert (found.ci_low, found.ci_high) == pytest.approx((interval.low, interval.high))
+    assert (found.n_cells, found.n_animals, found.method) == (30, 10, "Welch t test, means of animals")
+
+
+def test_more_cells_of_the_same_animals_are_no_more_animals():
+    few, many = (compare_groups(*two_groups(cells=c, shared=False), NAMES) for c in (2, 40))
+    assert many.se > 0.5 * few.se
+    assert many.df == pytest.approx(few.df, abs=3)
+
+
+def test_pairs_of_cells_are_differences_within_the_animal():
+    values = np.array([1.0, 2.0, 5.0, 2.0, 4.0, 6.0, 9.0])
+    groups = np.array(["control"] * 3 + ["drug"] * 4)
+    animals = np.array(["a", "a", "b", "a", "a", "b", "b"])
+    pairs = np.array(["p1", "p2", "p3", "p1", "p2", "p3", "p4"])
+    found = compare_groups(values, groups, animals, NAMES, pair_ids=pairs)
+    # Animal a: (1 + 2) / 2; animal b: 1; the cell of p4 has no partner.
+    assert (found.difference, found.n_animals, found.n_cells) == (1.25, 2, 6)
+    assert found.method == "paired t test, pairs within animals"
+    assert found.reason == "1 cells without a partner in the other group left out"
+
+
+def test_pairs_may_join_animals_of_two_groups():
+    data = two_groups(shared=False, cells=1)
+    pairs = np.array([f"p{i % 5}" for i in range(10)])
+    found = compare_groups(*data, NAMES, pair_ids=pairs)
+    differences = data[0][5:] - data[0][:5]
+    assert (found.difference, found.df) == (pytest.approx(differences.mean()), 4)
+
+
+def test_a_ratio_is_a_difference_of_logarithms():
+    values, groups, animals = two_groups(effect=np.log(2))
+    found = compare_groups(np.exp(values), groups, animals, NAMES, log=True)
+    plain = compare_groups(values, groups, animals, NAMES)
+    assert found.difference == pytest.approx(np.exp(plain.difference))
+    assert (found.ci_low, found.p) == (pytest.approx(np.exp(plain.ci_low)), pytest.approx(plain.p))
+    with pytest.raises(InputError, match="above 0"):
+        compare_groups([1, -1], NAMES, ["a", "b"], NAMES, log=True)
+
+
+def test_too_few_animals_are_no_test_and_say_so():
+    found = compare_groups([1, 2, 3, 4], ["control"] * 2 + ["drug"] * 2, ["a", "a", "b", "c"], NAMES)
+    assert found.reason == "animals: 1 in control and 2 in drug; two of each are needed"
+    assert (found.difference, np.isnan(found.p)) == (2, True)
+    empty = compare_groups([np.nan, 3], NAMES, ["a", "b"], NAMES)
+    assert np.isnan([empty.difference, empty.p]).all()
+    same = compare_groups([1, 1, 2, 2], ["control"] * 2 + ["drug"] * 2, ["a", "b", "c", "d"], NAMES)
+    assert same.reason == "no variance between animals: no test"
+
+
+def test_the_mixed_model_agrees_with_the_paired_test_in_a_balanced_design():
+    data = two_groups(animals=8)
+    mixed, paired = (compare_groups(*data, NAMES, mixed=m) for m in (True, False))
+    assert mixed.method == "mixed model, random intercept of the animal, REML"
+    assert mixed.difference == pytest.approx(paired.difference, abs=1e-6)
+    assert (mixed.df, mixed.n_animals, mixed.n_cells) == (7, 8, 48)
+    assert mixed.se == pytest.approx(paired.se, rel=0.5)
+
+
+def test_a_mixed_model_without_variance_between_animals_is_not_used_and_says_why():
+    values, groups, animals = two_groups(animal_sd=0.0, shared=False, effect=0.0)
+    # Cells that differ more within animals than between them leave nothing for the random effect.
+    values = np.tile([-1.0, 0.0, 1.0], 10) + 0.01 * values
+    found = compare_groups(values, groups, animals, NAMES, mixed=True)
+    assert found.method == "Welch t test, means of animals"
+    assert found.reason == "mixed model not used: it finds no variance between animals"
+
+
+@pytest.mark.parametrize("mixed", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_no_effect_is_found_no_more_often_than_stated(mixed):
+    """Cells as units would find an effect in about half of these studies."""
+    runs = 200
+    p = [compare_groups(*two_groups(i, 4, 4, 0.0, False), NAMES, mixed=mixed).p for i in range(runs)]
+    assert np.sum(np.array(p) < 0.05) <= 20  # binomial(200, 0.05), 99.8 %
+
+
+def test_fits_are_compared_with_holm_over_the_whole_table():
+    rows = []
+    for quantity, effect in (("v", 3.0), ("k", 0.0)):
+        values, groups, animals = two_groups(effect=effect)
+        rows += [
+            fit_row("e", g, f"{a}_{i % 3}", "m", quantity, "mV", Estimate(v, 0.1, v - 1, v + 1))
+            for i, (v, g, a) in enumerate(zip(values, groups, animals, strict=True))
+        ]
+    rows[0] |= {"verdict": "not_identified", "estimate": np.nan}
+    table = pd.DataFrame(rows)
+    cells = pd.DataFrame({"animal_id": {r["unit_id"]: r["unit_id"].split("_")[0] for r in rows}}).assign(pair_id="")
+    found = compare_fits(table, cells, [NAMES], {("m", "v"): "difference", ("m", "k"): "difference"}).set_index(
+        "quantity"
+    )
+    assert found.loc["v", "p_holm"] == pytest.approx(2 * found.loc["v", "p"])
+    assert found.loc["k", "p_holm"] == pytest.approx(found.loc["k", "p"])
+    assert found.loc["v", "reason"] == "1 of 30 values not identified and left out"
+    assert found.loc["v", "difference"] == pytest.approx(3, abs=0.5)
+
+
+def test_a_cell_that_was_estimated_twice_counts_once():
+    rows = []
+    for cell, value in (("c1", 1.0), ("c1", 3.0), ("c2", 4.0), ("c3", 6.0)):
+        row = dict.fromkeys(FIT_COLUMNS, "") | {"experiment": "e", "group": "g", "model": "m", "parameter": "p"}
+        rows.append(row | {"unit_id": cell, "unit": "mV", "estimate": value, "verdict": "identified"})
+    animals = {"c1": "a1", "c2": "a1", "c3": "a2"}
+    group = group_rows(pd.DataFrame(rows), animals).iloc[0]
+    assert (group["n_cells"], group["n_animals"]) == (3, 2)
+    assert group["estimate"] == pytest.approx((np.mean([2.0, 4.0]) + 6.0) / 2)

@@ -51,6 +51,7 @@ def test_touching_a_raw_file_reruns_nothing(demonstration):
 
 # How near an estimate must come, from the scatter that was put in between animals and cells (three SE of a group).
 NEAR = {"ki0_mm": 0.3, "z_delta": 0.05, "vmax": 0.25, "k05": 0.15}
+NEAR_MV = {"v_half_mv": 2.3, "k_mv": 0.6}
 
 
 def simultaneous(row, level=0.999):
@@ -64,7 +65,12 @@ def simultaneous(row, level=0.999):
 
 @pytest.mark.parametrize(
     ("section", "name", "experiment"),
-    [("recordings", "magnesium_block", "romk_block"), ("plates", "atpase_activity", "microsomes")],
+    [
+        ("recordings", "magnesium_block", "romk_block"),
+        ("recordings", "current_voltage", "kv_activation"),
+        ("recordings", "current_voltage", "kv_inactivation"),
+        ("plates", "atpase_activity", "microsomes"),
+    ],
 )
 def test_what_was_put_in_is_recovered(demonstration, section, name, experiment):
     study, _ = demonstration
@@ -79,9 +85,24 @@ def test_what_was_put_in_is_recovered(demonstration, section, name, experiment):
             known = put_in(truth, row["group"], true_name)["reference"]
             assert low <= known <= high, dict(row)
             # Three animals give wide intervals; the estimate itself must be near as well.
-            assert row["estimate"] == pytest.approx(known, rel=NEAR[parameter]), dict(row)
+            assert row["estimate"] == pytest.approx(known, rel=NEAR.get(parameter, 0), abs=NEAR_MV.get(parameter)), (
+                dict(row)
+            )
             checked += 1
     assert checked == 4
+
+
+def test_the_shift_of_the_half_is_found_with_the_animal_as_unit(demonstration):
+    study, _ = demonstration
+    for experiment in ("kv_activation", "kv_inactivation"):
+        table = read_table(study / "results" / "currents" / experiment / "comparisons.csv").set_index(
+            ["model", "quantity"]
+        )
+        shift = table.loc[(f"boltzmann_{experiment.removeprefix('kv_')}", "v_half_mv")]
+        assert shift["method"].startswith("paired t test")
+        assert (shift["n_cells"], shift["n_animals"], shift["df"]) == (5, 3, 2)
+        assert shift["ci_low"] < -5 < shift["ci_high"]
+        assert shift["p"] < shift["p_holm"] < 0.05
 
 
 def test_the_put_in_free_magnesium_is_recovered(demonstration):
@@ -112,10 +133,11 @@ def test_the_excluded_recording_stays_visible(demonstration):
     quality = read_table(study / "results/recordings/quality.csv")
     table = pd.read_csv(study / "raw_data/recordings.csv", keep_default_na=False)
     excluded = table.loc[table["exclude"] != "", "recording_id"]
-    assert len(excluded) == 1
-    assert list(quality.loc[quality["verdict"] == "exclude", "recording_id"]) == list(excluded)
+    assert len(excluded) >= 5  # a patch whose seal was lost, and a damaged cell in four recordings
+    assert set(excluded) <= set(quality.loc[quality["verdict"] == "exclude", "recording_id"])
     assert len(quality) == len(table)
-    assert excluded.iloc[0] in (study / "results/report/report.html").read_text()
+    report = (study / "results/report/report.html").read_text()
+    assert [name for name in excluded if name not in report] == []
 
 
 def test_each_row_says_where_its_command_is_from(demonstration):

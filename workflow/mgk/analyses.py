@@ -1,7 +1,8 @@
 """The one table that says, for each analysis, its notebook, its rule and its folder under `results/`.
 
 The Snakefile, the runner, the report and the checks all ask here. `section` is the part of config.yaml whose
-experiments may name the analysis; the clinical section has one analysis and need not name it.
+experiments may name the analysis; the clinical section has one analysis and need not name it. An analysis that a study
+has once (`once`) is its own section and its own experiment, and its files lie in the folder of its stage.
 """
 
 from dataclasses import dataclass
@@ -23,10 +24,15 @@ class Analysis:
     unit: str
     tables: tuple[str, ...]
     figures: dict[str, str]
+    once: bool = False
+
+    def folder(self, experiment: str) -> str:
+        """Return the folder of the results, relative to the study."""
+        return f"results/{self.stage}" if self.once else f"results/{self.stage}/{experiment}"
 
     def outputs(self, experiment: str) -> tuple[str, ...]:
         """Return the files that the notebook must write, relative to the study."""
-        folder = f"results/{self.stage}/{experiment}"
+        folder = self.folder(experiment)
         return tuple(f"{folder}/{name}" for name in (*self.tables, *self.figures))
 
     def inputs(self, experiment: str) -> tuple[str, ...]:
@@ -36,12 +42,26 @@ class Analysis:
 
     def executed(self, experiment: str) -> str:
         """Return the executed notebook, relative to the study."""
-        return f"results/notebooks/{self.notebook}__{experiment}.ipynb"
+        return f"results/notebooks/{self.notebook}__{self.name if self.once else experiment}.ipynb"
 
 
 ANALYSES = {
     a.name: a
     for a in (
+        Analysis(
+            name="membrane_test",
+            section="recordings",
+            stage="quality",
+            notebook="10_recordings_quality",
+            title="Membrane test and quality of recordings",
+            unit="cells",
+            tables=("verdicts.csv", "thresholds.csv", "fits.csv"),
+            figures={
+                "sweeps.svg": "Sweeps of each recording between the lowest and highest current in bins of time, and "
+                "the windows in which it was measured. Grey: excluded.",
+                "numbers.svg": "The numbers that recordings are judged by, a point per recording; dashed: limits.",
+            },
+        ),
         Analysis(
             name="current_voltage",
             section="recordings",
@@ -49,10 +69,25 @@ ANALYSES = {
             notebook="20_current_voltage",
             title="Current-voltage relation",
             unit="cells",
-            tables=("cells.csv", "groups.csv", "fits.csv"),
+            tables=(
+                "cells.csv",
+                "groups.csv",
+                "fits.csv",
+                "gating.csv",
+                "time_constants.csv",
+                "comparisons.csv",
+                "shared.csv",
+            ),
             figures={
-                "current_voltage.svg": "Steady current against membrane potential, outward positive. Points: mean of "
-                "animals with 95 % interval; thin lines: cells; dotted: Nernst potential of K+; dashed: excluded."
+                "current_voltage.svg": "Current in each window against membrane potential, outward positive. Points: "
+                "mean of animals with 95 % interval; thin lines: cells; dotted: Nernst potential of K+; dashed: "
+                "excluded.",
+                "gating.svg": "Open or available fraction against membrane potential. Large points: mean of animals "
+                "with 95 % interval; small points: cells; lines: Boltzmann at the V1/2 and k of the group.",
+                "time_constants.svg": "Time constant of the current after a step against membrane potential. Large "
+                "points: geometric mean of animals with 95 % interval; small points: cells.",
+                "comparison.svg": "Conditions compared, the animal being the unit. Small points: cells; large points: "
+                "animals, joined where an animal is in both.",
             },
         ),
         Analysis(
@@ -62,12 +97,13 @@ ANALYSES = {
             notebook="30_magnesium_block",
             title="Voltage-dependent block by Mg2+",
             unit="cells",
-            tables=("fits.csv", "block.csv"),
+            tables=("fits.csv", "block.csv", "models.csv", "ki_at_potential.csv"),
             figures={
-                "magnesium_block.svg": "Current as a fraction of the control, against membrane potential (above) and "
-                "free Mg2+ (below). Large points: mean of animals with 95 % interval; small points: cells; lines: "
-                "Woodhull at the group's Ki(0) and z delta.",
+                "magnesium_block.svg": "Fractional inhibition, 1 - I/I0, against membrane potential (above) and free "
+                "Mg2+ (below). Large points: mean of animals with 95 % interval; small points: cells; lines: Woodhull "
+                "at the group's parameters.",
                 "cells.svg": "Each cell with its own global fit.",
+                "profile.svg": "Profile likelihood of one cell, that with the widest interval of Ki(0).",
             },
         ),
         Analysis(
@@ -105,11 +141,56 @@ ANALYSES = {
             notebook="60_clinical_summary",
             title="Clinical table, meta-summary",
             unit="studies",
-            tables=("effects.csv", "pooled.csv"),
+            tables=(
+                "effects.csv",
+                "pooled.csv",
+                "counts.csv",
+                "sparse.csv",
+                "leave_one_out.csv",
+                "cumulative.csv",
+                "influence.csv",
+                "small_study.csv",
+                "moderators.csv",
+                "dependent.csv",
+                "words.csv",
+            ),
             figures={
                 "forest.svg": "Forest plot. Squares: studies, their area the weight; diamonds: common and random "
-                "effects; bar: prediction interval."
+                "effects; bar: prediction interval.",
+                "diagnostics.svg": "Funnel with contours of p against no effect, radial, Baujat and L'Abbé plots, or "
+                "why one is not drawn.",
+                "sequences.svg": "Studies added one by one, and each study left out.",
+                "moderators.svg": "Meta-regression: area of a bubble, weight; bands: interval of the mean, and of a "
+                "new study.",
             },
+        ),
+        Analysis(
+            name="claims",
+            section="claims",
+            stage="clinical",
+            notebook="61_claims",
+            title="Published claims, checked",
+            unit="claims",
+            tables=("claims.csv", "claim_checks.csv", "claim_tables.csv"),
+            figures={
+                "claims.svg": "Verdicts: a row a claim, a column a check; at the left that on the claim, the worst "
+                "of its checks."
+            },
+            once=True,
+        ),
+        Analysis(
+            name="magnesium_forms",
+            section="magnesium_forms",
+            stage="clinical",
+            notebook="62_magnesium_forms",
+            title="Salts of magnesium",
+            unit="salts",
+            tables=("magnesium_forms.csv",),
+            figures={
+                "magnesium_forms.svg": "Left: elemental magnesium by mass. Right: mass of salt that holds the upper "
+                "level for supplements."
+            },
+            once=True,
         ),
     )
 }

@@ -10,22 +10,25 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.provenance import read_checksums, sha256
-from mgk.study import EXPERIMENTS, Study
+from mgk.study import EXPERIMENTS, ONCE, Study
 from mgk.tables.problems import InputError, Problem
 from mgk.tables.schema import nearest
 
+SEGMENTS = "raw_data/segments.csv"
 RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
 MANIFEST = "raw_data/manifest.sha256"
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
 # Columns that the schemas allow and no analysis reads yet; a run says so when they hold something.
 NOT_USED = {
-    "recordings": (
-        "zero_solution", "junction_applied_mv", "series_resistance_mohm", "compensation_percent", "cell_capacitance_pf",
-        "pair_id", "leak_recording_id",
-    ),
     "plates": ("protein_plate", "standards_plate"),
 }  # fmt: skip
+# What a stated value is for: columns of recordings.csv and the correction that uses them.
+CORRECTED_BY = {
+    "series_resistance_mohm": "series_resistance",
+    "cell_capacitance_pf": "capacitance",
+    "leak_recording_id": "leak",
+}
 NOT_USED_CLINICAL = ("shared_control", "icc", "cluster_size", "correlation", "trial_id")
 
 
@@ -62,10 +65,38 @@ def not_used(study: Study) -> list[str]:
     for table, columns in NOT_USED.items():
         frames = {f"raw_data/{table}.csv": study.table(table)} if study.experiments(table) else {}
         found += _held(frames, columns)
-    clinical = {f"raw_data/{s['table']}": study.clinical_table(n) for n, s in study.experiments("clinical").items()}
-    found += _held(clinical, NOT_USED_CLINICAL)
-    for file, frame in clinical.items():
-        for design in sorted(set(frame["design"]) - {"", "parallel"}):
+    found += _not_corrected(study)
+    for name, settings in study.experiments("clinical").items():
+        found += _not_used_clinical(study.clinical_table(name), settings)
+    return found
+
+
+def _not_corrected(study: Study) -> list[str]:
+    """Say which stated values the corrections of an experiment leave aside."""
+    found, table = [], study.table("recordings") if study.experiments("recordings") else pd.DataFrame()
+    for experiment, settings in study.experiments("recordings").items():
+        asked, rows = settings.get("corrections") or {}, table[table["experiment"] == experiment]
+        for column, correction in CORRECTED_BY.items():
+            stated = (rows[column] != "") & rows[column].notna()
+            if stated.any() and asked.get(correction, "none") == "none":
+                found.append(
+                    f"{RECORDINGS}, {column}: not used for {experiment}, whose corrections.{correction} is none"
+                )
+    return found
+
+
+def _not_used_clinical(table: pd.DataFrame, settings: dict) -> list[str]:
+    """Say the same of a clinical table. A given estimate has its design in its standard error."""
+    from mgk.meta.effects import find_measure
+    from mgk.meta.plan import plan_of
+
+    file, measure = f"raw_data/{settings['table']}", find_measure(settings["measure"])
+    plan = plan_of(settings, table)
+    given = measure.name == "GEN"
+    columns = set(NOT_USED_CLINICAL) - set(measure.needed) - set(plan.columns) - ({"correlation"} if given else set())
+    found = _held({file: table}, tuple(sorted(columns)))
+    if not given and not plan.cluster and "correlation" not in measure.needed:
+        for design in sorted(set(table["design"]) - {"", "parallel"}):
             found.append(f"{file}: rows of design {design} are pooled as if they were independent parallel comparisons")
     return found
 
@@ -82,14 +113,15 @@ def _held(frames: dict[str, pd.DataFrame], columns: tuple[str, ...]) -> list[str
 def study_files(study: Study) -> list[str]:
     """Return every file that a study reads, relative to its folder."""
     files = ["config.yaml"]
-    files += [f for f in ("raw_data/truth.yaml", SOLUTIONS, MANIFEST) if (study.root / f).exists()]
+    files += [f for f in ("raw_data/truth.yaml", SOLUTIONS, SEGMENTS, MANIFEST) if (study.root / f).exists()]
     for table, columns in {"recordings": ("file",), "plates": ("file", "layout")}.items():
         if study.experiments(table):
             files.append(f"raw_data/{table}.csv")
             rows = study.table(table)
             rows = rows[rows["experiment"].isin(list(study.experiments(table)))]
             files += [f"raw_data/{name}" for column in columns for name in rows[column] if name]
-    files += [f"raw_data/{a['table']}" for a in study.experiments("clinical").values()]
+    for section in ("clinical", *ONCE):
+        files += [f"raw_data/{a['table']}" for a in study.experiments(section).values()]
     return sorted(dict.fromkeys(files))
 
 
@@ -132,7 +164,9 @@ def _check_recordings(study: Study) -> list[Problem]:
     problems += _check_experiments(table, experiments, RECORDINGS, "recordings")
     named = table[table["experiment"].isin(list(experiments))]
     problems += _check_files(study, named, "file", RECORDINGS, _header_problems)
+    problems += _check_segments(study, table)
     problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
+    problems += _check_corrections(study, named)
     problems += _check_recipes_of(study, named)
     wrong = {(p.row, p.column) for p in problems}
     problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
@@ -184,15 +218,55 @@ def _header_problems(path: Path) -> list[str]:
     return check_header(path)
 
 
-def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
-    """The header must allow what the row and the experiment ask: channels, windows, command."""
-    from mgk.recordings.measure import check_recording
+def _check_segments(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """Segments must name a recording, have a length, and not overlap."""
+    from mgk.recordings.segments import segment_problems
 
+    if not (study.root / SEGMENTS).exists():
+        return []
+    segments, problems = study.read_table(SEGMENTS, "segments")
+    if problems:
+        return problems
+    problems, ids = list(problems), set(table["recording_id"])
+    for recording, rows in segments.groupby("recording_id", sort=False):
+        if recording not in ids:
+            allowed = f"a recording_id of {RECORDINGS}{nearest(recording, ids)}"
+            problems.append(Problem(SEGMENTS, int(rows.index[0]) + 2, "recording_id", recording, allowed))
+        for place, column, allowed in segment_problems(rows.to_dict("records")):
+            i = rows.index[place]
+            problems.append(Problem(SEGMENTS, int(i) + 2, column, str(rows.loc[i, column]), allowed))
+    return problems
+
+
+def _check_corrections(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """A correction needs its value in the row, or the recipes that it is computed from."""
+    from mgk.recordings.corrections import check_corrections
+
+    problems, (recipes, _) = [], study.read_solutions()
+    for i, row in table.iterrows():
+        settings = study.experiments("recordings")[row["experiment"]]
+        if not isinstance(settings, dict):
+            continue
+        same = set(table.loc[table["experiment"] == row["experiment"], "recording_id"])
+        found = check_corrections(row.to_dict(), settings, recipes, same)
+        problems += [Problem(RECORDINGS, i + 2, column, str(value), allowed) for column, value, allowed in found]
+    return problems
+
+
+def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
+    """The header must allow what the row and the experiment ask: channels, windows, segments, command."""
+    from mgk.recordings.measure import check_recording
+    from mgk.recordings.segments import with_segments
+
+    segments, wrong = (
+        study.read_table(SEGMENTS, "segments") if (study.root / SEGMENTS).exists() else (pd.DataFrame(), [])
+    )
     problems = []
     for i, row in _filled(table, "file"):
         settings = study.experiments("recordings")[row["experiment"]]
         if row["file"] not in unreadable:
-            found = check_recording(row, study.raw_data / row["file"], settings)
+            [asked] = [row.to_dict()] if wrong else with_segments([row.to_dict()], segments)
+            found = check_recording(asked, study.raw_data / row["file"], settings)
             problems += [Problem(RECORDINGS, i, "", row["recording_id"], allowed) for allowed in found]
     return problems
 
@@ -330,7 +404,32 @@ def _check_clinical(study: Study) -> list[Problem]:
         file = f"raw_data/{settings['table']}"
         table, wrong = study.read_table(file, "clinical")
         problems += wrong or _check_arms(table, settings.get("measure", ""), file)
+        problems += _check_named_columns(table, settings, name)
+    return problems + [p for name in ONCE for p in _check_once(study, name)]
+
+
+def _check_named_columns(table: pd.DataFrame, settings: dict, name: str) -> list[Problem]:
+    """What the settings name as a column must be one that the table fills."""
+    filled = [c for c in table if (table[c].notna() & (table[c] != "")).any()]
+    problems = []
+    for key in ("moderators", "subgroup", "cluster", "order"):
+        named = settings.get(key, [])
+        for column in [named] if isinstance(named, str) else named:
+            if column not in filled:
+                allowed = f"must be a column of {settings['table']} that is filled{nearest(column, filled)}"
+                problems.append(Problem("config.yaml", None, f"clinical.analyses.{name}.{key}", column, allowed))
     return problems
+
+
+def _check_once(study: Study, name: str) -> list[Problem]:
+    """The table of an analysis that a study has once must be there and in order."""
+    if name not in study.experiments(name):
+        return []
+    file = study.experiment(name, name)["table"]
+    found = _file_problems(study.raw_data, file, lambda path: [])
+    if found:
+        return [Problem("config.yaml", None, f"clinical.{name}", file, allowed) for allowed in found]
+    return study.read_table(f"raw_data/{file}", name)[1]
 
 
 def _check_arms(table: pd.DataFrame, measure: str, file: str) -> list[Problem]:

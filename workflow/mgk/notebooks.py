@@ -72,7 +72,7 @@ def run_analysis(name: str, experiment: str, study: Path, log: Path | None = Non
     """Run the notebook of an analysis of `mgk.analyses` into the study's tracked results; return the executed one."""
     analysis = ANALYSES[name]
     log = log or study / "results" / "logs" / name / f"{experiment}.log"
-    parameters = {"study": "..", "experiment": experiment, "output": f"../results/{analysis.stage}/{experiment}"}
+    parameters = {"study": "..", "experiment": experiment, "output": f"../{analysis.folder(experiment)}"}
     return run_notebook(
         NOTEBOOKS / f"{analysis.notebook}.ipynb",
         study / analysis.executed(experiment),
@@ -277,8 +277,8 @@ def run_by_hand(word: str, study: Path, experiment: str | None = None) -> Path:
         allowed = ", ".join(experiments) or "none"
         raise InputError(f"experiment {experiment or ''!r}: config.yaml asks for {analysis.name} of: {allowed}")
     experiment = experiment or experiments[0]
-    place = study.resolve() / "results" / "by_hand" / analysis.stage / experiment
-    output = f"../results/by_hand/{analysis.stage}/{experiment}"
+    folder = analysis.folder(experiment).replace("results", "results/by_hand", 1)
+    place, output = study.resolve() / folder, f"../{folder}"
     place.mkdir(parents=True, exist_ok=True)
     return run_notebook(
         NOTEBOOKS / f"{analysis.notebook}.ipynb",

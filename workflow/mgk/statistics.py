@@ -1,14 +1,17 @@
-"""Summaries over cells within animals, and multiplicity.
+"""Summaries over cells within animals, comparisons of groups, and multiplicity.
 
 The experimental unit is the animal: cells of one animal are first summarised, then the animals. A cell is never
-counted as if it were an animal. `group_rows` does this for a table of fits and carries the verdicts along.
+counted as if it were an animal. `group_rows` does this for a table of fits and carries the verdicts along;
+`compare_groups` compares two groups, `compare_fits` the groups of a table of fits.
 
-Vocabulary: *cell*, what was recorded; *animal*, what was sampled independently. Limits: one grouping level above the
-cell, animals of equal weight whatever their number of cells; mixed models and meta-analysis live elsewhere.
+Vocabulary: *cell*, what was recorded; *animal*, what was sampled independently; *pair*, cells of two groups that belong
+together, and the animals that they come from. Limits: one grouping level above the cell; animals of equal weight
+whatever their number of cells, except in the mixed model; meta-analysis lives elsewhere.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -86,6 +89,209 @@ def summarise_cells(values, animal_ids, *, log: bool = False, level: float = 0.9
     return GroupSummary(float(centre), float(se), float(low), float(high), values.size, n, method, reason)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """The second group minus the first (with `log` their ratio); NaN, and why, where there is nothing to test."""
+
+    difference: float
+    se: float
+    ci_low: float
+    ci_high: float
+    df: float
+    p: float
+    n_cells: int
+    n_animals: int
+    method: str
+    reason: str = ""
+
+
+def compare_groups(
+    values, groups, animal_ids, names, *, cell_ids=None, pair_ids=None, log=False, mixed=False, level: float = 0.95
+) -> Comparison:
+    """Compare two groups of cells with the animal as the experimental unit.
+
+    Cells are averaged within their animal. When animals, or pairs, are in both groups, the differences within them are
+    tested (paired t test; who is in one group only is left out, and counted in the reason), else the means of animals
+    (Welch's t test, which does not suppose equal variances).
+
+    Parameters
+    ----------
+    values, groups, animal_ids : array_like of shape (n_cells,)
+        One value, one group and one animal a cell; NaN is left out.
+    names : (str, str)
+        The two groups; the difference is the second minus the first.
+    cell_ids : array_like of shape (n_cells,), optional
+        Names of the cells, where one may be in both groups: it is counted once.
+    pair_ids : array_like of shape (n_cells,), optional
+        What joins cells of both groups; '' or nothing where there is no pair. The differences of pairs are averaged
+        within the animal of the first group.
+    log : bool
+        Compare logarithms: the difference is a ratio, with `se` by the delta method.
+    mixed : bool
+        Fit value ~ group with a random intercept of the animal (REML) instead; t with as many degrees of freedom as
+        the test on animals would have. Where the model does not converge, or finds no variance between animals, the
+        test on the means of animals is given, and the reason says so.
+
+    Raises
+    ------
+    InputError
+        When a logarithm is asked of a value <= 0.
+    """
+    table = pd.DataFrame({"value": np.asarray(values, float), "group": groups, "animal": animal_ids})
+    table["cell"] = np.arange(len(table)) if cell_ids is None else np.asarray(cell_ids, object)
+    table["pair"] = "" if pair_ids is None else pd.Series(pair_ids, dtype=object).fillna("").to_numpy()
+    table = table[table["value"].notna() & table["group"].isin(names)].reset_index(drop=True)
+    if log:
+        if (table["value"] <= 0).any():
+            raise InputError(f"ratio of groups with a value of {table['value'].min():g}: values above 0 are needed")
+        table["value"] = np.log(table["value"])
+    found = _test_of_animals(table, names, level)
+    if mixed and np.isfinite(found.df):
+        found = _mixed_model(table, names, found, level)
+    if not log:
+        return found
+    ratio, low, high = np.exp([found.difference, found.ci_low, found.ci_high])
+    return replace(found, difference=ratio, se=ratio * found.se, ci_low=low, ci_high=high)
+
+
+def _test_of_animals(table: pd.DataFrame, names, level: float) -> Comparison:
+    counts = table["cell"].nunique(), table["animal"].nunique()
+    differences, used, kind = _pairs(table, names)
+    if differences.size > 1:
+        n, left_out = differences.size, len(table) - int(used.sum())
+        reason = f"{left_out} cells without a partner in the other group left out" if left_out else ""
+        se, counts = differences.std(ddof=1) / np.sqrt(n), (table.loc[used, "cell"].nunique(), n)
+        return _t_test(differences.mean(), se, n - 1, counts, f"paired t test, {kind}", reason, level)
+    means = [table[table["group"] == name].groupby("animal")["value"].mean() for name in names]
+    method = "Welch t test, means of animals"
+    if min(m.size for m in means) < 2:
+        alone = " and ".join(f"{m.size} in {name}" for m, name in zip(means, names, strict=True))
+        difference = means[1].mean() - means[0].mean() if min(m.size for m in means) else np.nan
+        return Comparison(difference, *[np.nan] * 5, *counts, method, f"animals: {alone}; two of each are needed")
+    parts = np.array([m.var(ddof=1) / m.size for m in means])
+    sizes = np.array([m.size for m in means])
+    with np.errstate(invalid="ignore"):
+        df = parts.sum() ** 2 / (parts**2 / (sizes - 1)).sum()
+    return _t_test(means[1].mean() - means[0].mean(), np.sqrt(parts.sum()), df, counts, method, "", level)
+
+
+def _pairs(table: pd.DataFrame, names) -> tuple[pd.Series, pd.Series, str]:
+    """Return the differences within the animals (of the first group), which cells they rest on, and what was paired."""
+    by_pair = len(table) > 0 and (table["pair"] != "").all()
+    key = table["pair"] if by_pair else table["animal"]
+    ends = [table[table["group"] == name].groupby(key)["value"].mean() for name in names]
+    differences = (ends[1] - ends[0]).dropna()
+    used = key.isin(differences.index)
+    if by_pair:
+        owner = table[table["group"] == names[0]].groupby("pair")["animal"].first()
+        differences = differences.groupby(owner).mean()
+    return differences, used, "pairs within animals" if by_pair else "means of animals"
+
+
+def _t_test(difference, se, df, counts, method: str, reason: str, level: float) -> Comparison:
+    if not se > 0:
+        return Comparison(difference, se, *[np.nan] * 4, *counts, method, "no variance between animals: no test")
+    half = t.ppf(0.5 + level / 2, df) * se
+    p = 2 * t.sf(abs(difference) / se, df)
+    numbers = (difference, se, difference - half, difference + half, df, p)
+    return Comparison(*(float(x) for x in numbers), *counts, method, reason)
+
+
+def _mixed_model(table: pd.DataFrame, names, of_animals: Comparison, level: float) -> Comparison:
+    """Return the comparison by a mixed model, or that of animals with the reason why not."""
+    from statsmodels.regression.mixed_linear_model import MixedLM  # half a second, which only this needs
+
+    design = np.column_stack([np.ones(len(table)), table["group"] == names[1]]).astype(float)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = MixedLM(table["value"].to_numpy(), design, groups=table["animal"].to_numpy()).fit(reml=True)
+        why = "" if fit.converged else "it did not converge"
+        if not why and not fit.cov_re[0, 0] > 1e-8 * fit.scale:
+            why = "it finds no variance between animals"
+        numbers = float(fit.fe_params[1]), float(fit.bse_fe[1])
+        if not why and not (np.isfinite(numbers).all() and numbers[1] > 0):
+            why = "its standard error is not finite"
+    except (np.linalg.LinAlgError, ValueError) as error:
+        why = f"it failed: {error}"
+    if why:
+        reason = "; ".join(r for r in (of_animals.reason, f"mixed model not used: {why}") if r)
+        return replace(of_animals, reason=reason)
+    counts = table["cell"].nunique(), table["animal"].nunique()
+    method = "mixed model, random intercept of the animal, REML"
+    return _t_test(*numbers, of_animals.df, counts, method, "", level)
+
+
+COMPARISON_COLUMNS = (
+    "experiment", "model", "quantity", "unit", "group_a", "group_b", "scale", "difference", "se", "ci_low", "ci_high",
+    "df", "p", "p_holm", "n_cells", "n_animals", "method", "reason",
+)  # fmt: skip
+
+
+def compare_fits(
+    fits: pd.DataFrame,
+    cells: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    quantities: Mapping[tuple[str, str], str],
+    mixed: bool = False,
+) -> pd.DataFrame:
+    """Compare groups of a table of fits, parameter by parameter, and adjust all tests of the table by Holm's method.
+
+    Parameters
+    ----------
+    fits : DataFrame
+        fits.csv; its rows of cells are compared, those that are not identified (for a ratio: or not above 0) left out
+        and counted.
+    cells : DataFrame
+        Indexed by unit_id, with animal_id and pair_id.
+    pairs : list of (str, str)
+        The groups to compare, the reference first.
+    quantities : mapping
+        (model, parameter) -> "difference" or "ratio".
+
+    Returns
+    -------
+    DataFrame
+        COMPARISON_COLUMNS; without rows where there is nothing to compare.
+    """
+    rows = []
+    for (model, parameter), scale in quantities.items():
+        of = fits[(fits["unit_id"] != "") & (fits["model"] == model) & (fits["parameter"] == parameter)]
+        for names in pairs:
+            two = of[of["group"].isin(names)]
+            if set(two["group"]) != set(names):
+                continue
+            used = (two["verdict"] != "not_identified") & ((two["estimate"] > 0) | (scale != "ratio"))
+            found = compare_groups(
+                two["estimate"].where(used),
+                two["group"].to_numpy(),
+                two["unit_id"].map(cells["animal_id"]).to_numpy(),
+                names,
+                cell_ids=two["unit_id"].to_numpy(),
+                pair_ids=two["unit_id"].map(cells["pair_id"]).to_numpy(),
+                log=scale == "ratio",
+                mixed=mixed,
+            )
+            left_out = (
+                f"{int((~used).sum())} of {len(two)} values not identified and left out" if not used.all() else ""
+            )
+            first = two.iloc[0]
+            head = (
+                first["experiment"],
+                model,
+                parameter,
+                first["unit"] if scale == "difference" else "1",
+                *names,
+                scale,
+            )
+            tested = (found.difference, found.se, found.ci_low, found.ci_high, found.df, found.p, np.nan)
+            reason = "; ".join(r for r in (found.reason, left_out) if r)
+            rows.append((*head, *tested, found.n_cells, found.n_animals, found.method, reason))
+    table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+    table["p_holm"] = holm(table["p"]) if len(table) else table["p_holm"]
+    return table
+
+
 def holm(p_values) -> np.ndarray:
     """Return p values adjusted by Holm's step-down method (Holm 1979), in the order given.
 
@@ -116,6 +322,13 @@ def fit_row(
     return dict(zip(FIT_COLUMNS, row, strict=True))
 
 
+def _one_per_cell(values: pd.Series, cells: pd.Series, log: bool) -> pd.Series:
+    """Average what was estimated several times in one cell (a control and its wash), so that a cell counts once."""
+    scale = np.log(values.where(values > 0)) if log else values
+    mean = scale.groupby(cells, sort=False).mean()
+    return np.exp(mean) if log else mean
+
+
 def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), level: float = 0.95) -> pd.DataFrame:
     """Summarise the rows of cells of a table of fits over cells in animals: a row per group, model and parameter.
 
@@ -139,9 +352,9 @@ def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), lev
     rows = []
     for key, cells in fits.groupby(keys, sort=False):
         use = cells["verdict"] != "not_identified"
-        owner = cells["unit_id"].map(animals)
         log = key[3] in geometric
-        mean = summarise_cells(cells["estimate"].where(use), owner, log=log, level=level)
+        values = _one_per_cell(cells["estimate"].where(use), cells["unit_id"], log)
+        mean = summarise_cells(values.to_numpy(), values.index.map(animals), log=log, level=level)
         fold = max(mean.ci_high / mean.estimate, mean.estimate / mean.ci_low) if log and mean.n_animals > 1 else 1.0
         weak_cells = int((cells["verdict"] == "weak").sum())
         reasons = [mean.reason] if mean.reason else []

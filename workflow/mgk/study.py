@@ -18,6 +18,8 @@ from mgk.tables.yaml_file import read_yaml
 
 # What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
 OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
+# Analyses that a study has once: keys of the clinical section that name a table.
+ONCE = tuple(a.name for a in ANALYSES.values() if a.once)
 # How each section of config.yaml calls what it names.
 EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "clinical": "analyses"}
 
@@ -92,6 +94,10 @@ class Study:
 
     def experiments(self, section: str) -> dict[str, dict]:
         """Return the experiments of a section (recordings, plates; clinical: its analyses), by id."""
+        if section in ONCE:
+            table = self._section("clinical").get(section)
+            settings = {"table": table, "analysis": section, "data": "measured", "title": ANALYSES[section].title}
+            return {section: settings} if isinstance(table, str) else {}
         found = self._section(section).get(EXPERIMENTS[section], {})
         settings = found.items() if isinstance(found, dict) else ()
         return {name: given for name, given in settings if isinstance(given, dict)}
@@ -107,7 +113,9 @@ class Study:
         known = self.experiments(section)
         if name not in known:
             allowed = f"config.yaml names {', '.join(known) or 'none'}"
-            raise InputError(Problem("config.yaml", None, f"{section}.{EXPERIMENTS[section]}", name, allowed))
+            raise InputError(
+                Problem("config.yaml", None, f"{section}.{EXPERIMENTS.get(section, section)}", name, allowed)
+            )
         return known[name]
 
     def data_of(self, section: str, name: str) -> str:
@@ -117,7 +125,7 @@ class Study:
     def analyses(self) -> list[tuple[str, str]]:
         """Return (analysis, experiment) for everything that the config asks for, in reading order."""
         found = []
-        for section in ("recordings", "plates", "clinical"):
+        for section in (*EXPERIMENTS, *ONCE):
             for name, settings in self.experiments(section).items():
                 asked = settings.get("analysis", "clinical_summary")
                 names = asked if isinstance(asked, list) else [asked]
@@ -135,6 +143,11 @@ class Study:
         """
         return self._checked(f"raw_data/{name}.csv", name)
 
+    def segments(self) -> pd.DataFrame:
+        """Return raw_data/segments.csv, checked; without rows when the study has no such file."""
+        file = "raw_data/segments.csv"
+        return self._checked(file, "segments") if (self.root / file).exists() else pd.DataFrame()
+
     def layout(self, file: str) -> pd.DataFrame:
         """Return a plate layout, `file` relative to raw_data, checked."""
         return self._checked(f"raw_data/{file}", "layout")
@@ -142,6 +155,10 @@ class Study:
     def clinical_table(self, analysis: str) -> pd.DataFrame:
         """Return the table of a clinical analysis, checked."""
         return self._checked(f"raw_data/{self.experiment('clinical', analysis)['table']}", "clinical")
+
+    def table_of(self, analysis: str) -> pd.DataFrame:
+        """Return the table of an analysis that a study has once (claims, magnesium_forms), checked."""
+        return self._checked(f"raw_data/{self.experiment(analysis, analysis)['table']}", analysis)
 
     def solutions(self) -> dict[str, dict]:
         """Return the recipes of raw_data/solutions.yaml by solution id; none when the study has no such file.

@@ -16,3 +16,41 @@ rule clinical_summary:
         "clinical summary: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"
+
+
+rule claims:
+    """Published claims: which printed numbers agree with each other, and which cannot be true."""
+    input:
+        lambda w: f"raw_data/{study.experiment('claims', 'claims')['table']}",
+    output:
+        *outputs("claims"),
+        notebook=executed("claims"),
+    log:
+        "results/logs/claims/claims.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("claims"),
+    message:
+        "claims: check them"
+    script:
+        "../scripts/run_notebook.py"
+
+
+rule magnesium_forms:
+    """Salts of magnesium: elemental magnesium by mass, and the upper level."""
+    input:
+        lambda w: f"raw_data/{study.experiment('magnesium_forms', 'magnesium_forms')['table']}",
+    output:
+        *outputs("magnesium_forms"),
+        notebook=executed("magnesium_forms"),
+    log:
+        "results/logs/magnesium_forms/magnesium_forms.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("magnesium_forms"),
+    message:
+        "magnesium forms: elemental magnesium"
+    script:
+        "../scripts/run_notebook.py"

@@ -13,6 +13,7 @@ from mgk.analyses import ANALYSES
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
 from mgk.digest import digest as digest_of
+from mgk.recordings.segments import with_segments
 from mgk.study import OVERRIDES_VARIABLE, Study
 from mgk.tables.problems import InputError
 
@@ -98,7 +99,7 @@ def recording_rows(experiment, batch=None):
         rows = rows[
             rows["recording_id"].isin(batches(list(rows["recording_id"]))[batch])
         ]
-    return plain_rows(rows)
+    return with_segments(plain_rows(rows), study.segments())
 
 
 def batch_files(experiment, kind):
@@ -137,7 +138,7 @@ def stage_tables(wildcards):
     """Name the tables of the study as a whole, one set for each stage that it has."""
     tables = free_ions(wildcards)
     for stage, kinds in {
-        "recordings": ("measurements", "quality"),
+        "recordings": ("measurements", "quality", "membrane_test", "corrections"),
         "plates": ("wells", "quality"),
     }.items():
         if study.experiments(stage):

@@ -1,5 +1,5 @@
 rule measure_recordings:
-    """Read a batch of recordings once and measure it: currents in windows, commands, quality."""
+    """Read a batch of recordings once: currents in windows, commands, membrane test, quality, thumbnails."""
     input:
         lambda w: [
             f"raw_data/{row['file']}"
@@ -8,6 +8,8 @@ rule measure_recordings:
     output:
         measurements="results/recordings/{experiment}/batches/{batch}.measurements.csv",
         quality="results/recordings/{experiment}/batches/{batch}.quality.csv",
+        membrane_test="results/recordings/{experiment}/batches/{batch}.membrane_test.csv",
+        thumbnails="results/recordings/{experiment}/batches/{batch}.thumbnails.csv",
     log:
         "results/logs/measure_recordings/{experiment}.{batch}.log",
     resources:
@@ -23,39 +25,49 @@ rule measure_recordings:
 
 
 rule gather_recordings:
-    """Join the batches of an experiment."""
+    """Join the batches of an experiment; correct potentials and currents, each correction noted in the ledger."""
     input:
         measurements=lambda w: batch_files(w.experiment, "measurements"),
         quality=lambda w: batch_files(w.experiment, "quality"),
+        membrane_test=lambda w: batch_files(w.experiment, "membrane_test"),
+        thumbnails=lambda w: batch_files(w.experiment, "thumbnails"),
     output:
         measurements="results/recordings/{experiment}/measurements.csv",
         quality="results/recordings/{experiment}/quality.csv",
+        membrane_test="results/recordings/{experiment}/membrane_test.csv",
+        thumbnails="results/recordings/{experiment}/thumbnails.csv",
+        corrections="results/recordings/{experiment}/corrections.csv",
     log:
         "results/logs/gather_recordings/{experiment}.log",
     resources:
         mem_mb=2000,
     params:
-        code=digest("gather_tables.py"),
+        code=digest("gather_recordings.py"),
+        rows=lambda w: recording_rows(w.experiment),
+        settings=settings("recordings"),
+        recipes=lambda w: study.solutions(),
+        constants=study.constants,
     message:
-        "recordings: gather {wildcards.experiment}"
+        "recordings: gather and correct {wildcards.experiment}"
     script:
-        "../scripts/gather_tables.py"
+        "../scripts/gather_recordings.py"
+
+
+RECORDING_TABLES = ("measurements", "quality", "membrane_test", "corrections")
 
 
 rule all_recordings:
-    """The measurements and the quality of all recordings of the study."""
+    """The measurements, quality, membrane tests and corrections of all recordings of the study."""
     input:
-        measurements=expand(
-            "results/recordings/{experiment}/measurements.csv",
-            experiment=study.experiments("recordings"),
-        ),
-        quality=expand(
-            "results/recordings/{experiment}/quality.csv",
-            experiment=study.experiments("recordings"),
-        ),
+        **{
+            kind: expand(
+                f"results/recordings/{{experiment}}/{kind}.csv",
+                experiment=study.experiments("recordings"),
+            )
+            for kind in RECORDING_TABLES
+        },
     output:
-        measurements="results/recordings/measurements.csv",
-        quality="results/recordings/quality.csv",
+        **{kind: f"results/recordings/{kind}.csv" for kind in RECORDING_TABLES},
     log:
         "results/logs/all_recordings/all.log",
     resources:

@@ -1,4 +1,4 @@
-"""Measure one batch of recordings."""
+"""Measure one batch of recordings: every raw file is read here and nowhere else."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ from mgk.recordings.measure import measure_batch
 from mgk.tables import write_table
 
 with job(snakemake):
-    measurements, quality = measure_batch(snakemake.params.rows, Path("raw_data"), snakemake.params.settings)
-    write_table(measurements, snakemake.output.measurements)
-    write_table(quality, snakemake.output.quality)
+    measured = measure_batch(snakemake.params.rows, Path("raw_data"), snakemake.params.settings)
+    for kind, output in snakemake.output.items():
+        write_table(getattr(measured, kind), output)

@@ -6,4 +6,4 @@ from mgk.jobs import job
 from mgk.notebooks import run_analysis
 
 with job(snakemake):
-    run_analysis(snakemake.rule, snakemake.wildcards.experiment, Path(), Path(snakemake.log[0]))
+    run_analysis(snakemake.rule, snakemake.wildcards.get("experiment", snakemake.rule), Path(), Path(snakemake.log[0]))

@@ -1,6 +1,8 @@
-"""Clinical tables: effect sizes, heterogeneity and pooling, on published counts and estimates.
+"""Clinical tables: effect sizes, heterogeneity and pooling, on published counts, means and estimates.
 
-`effects` turns rows of a table into an estimate and a variance each, `heterogeneity` estimates the variance
-between studies, `pooling` combines them. Figures are in `mgk.figures.clinical`; diagnostics, moderators and the
-checking of published claims are not here yet.
+`effects` turns rows of a table into an estimate and a variance each, `heterogeneity` estimates the variance between
+studies, `pooling` combines them; `diagnostics`, `regression`, `dependence` and `sparse` ask what single studies,
+moderators, dependent rows and zero cells do to the result. `plan` is what the config asks of a table, `words` says what
+was done and found. `claims` checks what was printed (with `printed`, `twobytwo` and `counts`), `forms` weighs salts.
+Figures are in `mgk.figures.clinical`.
 """

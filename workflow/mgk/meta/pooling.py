@@ -1,16 +1,16 @@
 """Pooling: one summary of many effects, by the common-effect and the random-effects model.
 
-What it is for: `pool` combines effects by one method and one test, `mantel_haenszel` pools counts directly, and
-`pooled_table` lays out every combination as `results/clinical/<analysis>/pooled.csv`. Estimators of the variance
-between studies are in `mgk.meta.heterogeneity`.
+What it is for: `pool` combines effects by one method and one test, `mantel_haenszel` and `peto` pool counts directly,
+and `pooled_table` lays out every combination as `results/clinical/<analysis>/pooled.csv`, for the whole table and for
+each subgroup. Estimators of the variance between studies are in `mgk.meta.heterogeneity`.
 
-Vocabulary: *common* model: one true effect (IV inverse variance, MH Mantel-Haenszel); *random* model: true effects vary
-with variance `tau2`. *Tests* are ways to the standard error and the interval of the same estimate: z (normal), t (k - 1
-degrees of freedom), knha (Knapp and Hartung 2003: rescaled standard error, t), adhoc (the same, but never rescaled
-below the z standard error). i2 is in percent. The *prediction interval* is where the true effect of a new study is
-expected; its rule names the quantile.
+Vocabulary: *common* model: one true effect (IV inverse variance, MH Mantel-Haenszel, PETO Peto); *random* model: true
+effects vary with variance `tau2`. *Tests* are ways to the standard error and the interval of the same estimate: z
+(normal), t (k - 1 degrees of freedom), knha (Knapp and Hartung 2003: rescaled standard error, t), adhoc (the same, but
+never rescaled below the z standard error). i2 is in percent. The *prediction interval* is where the true effect of a
+new study is expected; its rule names the quantile.
 
-Limits: intercept only (no moderators); independent studies.
+Limits: intercept only (moderators: `mgk.meta.regression`); independent studies (dependent rows: `mgk.meta.dependence`).
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +20,16 @@ import pandas as pd
 from scipy import stats
 
 from mgk.meta import heterogeneity
-from mgk.meta.effects import SCALES, Measure, back_transform, cells, double_zero, find_measure
+from mgk.meta.effects import (
+    SCALES,
+    Measure,
+    back_transform,
+    cells,
+    double_zero,
+    find_measure,
+    peto_terms,
+    summary_n,
+)
 from mgk.tables.problems import InputError
 
 RANDOM_METHODS = tuple(heterogeneity.ESTIMATORS)
@@ -33,6 +42,7 @@ RANDOM = ("REML", "knha")
 NAMES = {
     "IV": "inverse variance",
     "MH": "Mantel-Haenszel",
+    "PETO": "Peto",
     "z": "normal interval",
     "t": "t interval",
     "knha": "Knapp-Hartung interval",
@@ -109,30 +119,7 @@ def pool(
     _check_choice("method", method, ("IV", *RANDOM_METHODS))
     _check_choice("test", test, TESTS)
     _check_choice("pi_rule", pi_rule, PI_RULES)
-    model = "common" if method == "IV" else "random"
-    k = len(yi)
-    if k == 1 and (method, test) != COMMON:
-        return Pooled(model, method, test, k, note="one study: nothing to estimate a spread from")
-
-    tau2 = 0.0 if model == "common" else heterogeneity.tau_squared(yi, vi, method)
-    fit = heterogeneity.weighted_fit(yi, vi, tau2)
-    estimate, wald_se = float(fit.coefficients[0]), float(np.sqrt(fit.covariance[0, 0]))
-    factor = fit.q / (k - 1) if test in ("knha", "adhoc") else 1.0
-    if test == "adhoc":
-        factor = max(1.0, factor)
-    se = wald_se * np.sqrt(factor)
-    quantile = _quantile("z" if test == "z" else "t, k-1", k, level)
-    notes = []
-    if model == "common" and test in ("knha", "adhoc"):
-        notes.append("Knapp-Hartung's factor is meant for random effects")
-    if factor < 0.9995:  # with PM it is 1 by construction, give or take rounding
-        notes.append(f"Knapp-Hartung factor {factor:.3g} narrows the interval")
-    pooled = Pooled(model, method, test, k, estimate, se, estimate - quantile * se, estimate + quantile * se)
-    pooled = _with_q(pooled, heterogeneity.weighted_fit(yi, vi).q, k)
-    if model == "random":
-        pooled, more = _with_between_study_variance(pooled, yi, vi, tau2, level, pi_rule)
-        notes += more
-    return replace(pooled, note="; ".join([*notes, *([pooled.note] if pooled.note else [])]))
+    return _pool(yi, vi, method, (test,), level, pi_rule)[0]
 
 
 def mantel_haenszel(effects: pd.DataFrame, *, level: float = 0.95) -> Pooled:
@@ -153,57 +140,117 @@ def mantel_haenszel(effects: pd.DataFrame, *, level: float = 0.95) -> Pooled:
     estimate, variance = _MANTEL_HAENSZEL[measure](*cells(effects))
     if not (np.isfinite(estimate) and variance > 0):
         return Pooled("common", "MH", "z", k, note="no events, or nothing but events, in one arm over all studies")
+    return _from_counts(effects, "MH", estimate, variance, level)
+
+
+def peto(effects: pd.DataFrame, *, level: float = 0.95) -> Pooled:
+    """Pool the counts of `effects` (from `effect_sizes`: OR or PETO) by Peto's one-step method (Yusuf 1985).
+
+    The counts are used as they are; a double-zero study adds nothing. Q is that of metafor's `rma.peto`.
+
+    Raises
+    ------
+    InputError
+        For a measure that is no odds ratio.
+    """
+    _check_choice("measure for Peto's method", effects["measure"].iloc[0], _PETO)
+    excess, variance = peto_terms(*cells(effects))
+    total = float(np.sum(variance))
+    if total == 0:
+        return Pooled("common", "PETO", "z", len(effects), note="no events, or nothing but events, in every study")
+    informative = variance > 0
+    estimate = float(np.sum(excess)) / total
+    residual = excess[informative] - variance[informative] * estimate
+    q = float(np.sum(residual**2 / variance[informative]))
+    return _from_counts(effects, "PETO", estimate, 1 / total, level, q)
+
+
+def _from_counts(effects, method, estimate, variance, level, q=None) -> Pooled:
+    """Return a pooled estimate with its Q over the studies that are not double-zero."""
     half_width = stats.norm.isf((1 - level) / 2) * np.sqrt(variance)
-    pooled = Pooled("common", "MH", "z", k, estimate, np.sqrt(variance), estimate - half_width, estimate + half_width)
+    limits = estimate - half_width, estimate + half_width
+    pooled = Pooled("common", method, "z", len(effects), estimate, float(np.sqrt(variance)), *limits)
     used = effects[~double_zero(effects)]
-    return _with_q(pooled, float(np.sum((used["yi"] - estimate) ** 2 / used["vi"])), len(used))
+    if q is None:
+        q = float(np.sum((used["yi"] - estimate) ** 2 / used["vi"]))
+    return _with_q(pooled, q, len(used))
 
 
 def pooled_table(
     effects: pd.DataFrame,
     analysis: str,
     *,
-    subgroup: str = "",
+    by: str | None = None,
     level: float = 0.95,
     pi_rule: str = "t, k-2",
 ) -> pd.DataFrame:
-    """Pool `effects` by every method with every test.
+    """Pool `effects` by every method with every test, the whole table and each subgroup.
 
     Parameters
     ----------
     effects : DataFrame
         From `mgk.meta.effects.effect_sizes`.
-    analysis, subgroup : str
-        Names for the columns of that name; "" is the whole table.
+    analysis : str
+        Name for the column of that name.
+    by : str, optional
+        Column of `effects` (from its `keep`) whose values are the subgroups; each has its own tau2. Rows without a
+        value form the subgroup "not given". Whether subgroups differ is for `mgk.meta.regression` to test.
     level, pi_rule
         As in `pool`.
 
     Returns
     -------
     DataFrame
-        A row for each combination (Mantel-Haenszel for OR, RR and RD, with z only), with the fields of `Pooled` and
-        `back_transformed_*` of estimate and intervals.
+        A row for each combination of `subgroup` ("" is the whole table), model, method and test (Mantel-Haenszel for
+        OR, RR and RD, Peto for OR and PETO, with z only), with the fields of `Pooled` and `back_transformed_*` of
+        estimate and intervals.
     """
-    yi, vi = effects["yi"].to_numpy(float), effects["vi"].to_numpy(float)
+    parts = [("", effects)]
+    if by is not None:
+        labels = subgroup_labels(effects, by)
+        parts += [(label, effects[labels == label]) for label in sorted(labels.unique())]
+    frames = [_all_combinations(part, analysis, label, level, pi_rule) for label, part in parts]
+    return pd.concat(frames, ignore_index=True)
+
+
+def subgroup_labels(effects: pd.DataFrame, by: str) -> pd.Series:
+    """Return the subgroup of each row as text, "not given" where the column `by` is empty.
+
+    Raises
+    ------
+    InputError
+        When there is no such column.
+    """
+    _check_choice("column", by, tuple(effects))
+    text = effects[by].astype(object).where(effects[by].notna(), "").map(str).str.strip()
+    return text.where(text != "", "not given")
+
+
+def _all_combinations(effects, analysis, subgroup, level, pi_rule):
+    yi, vi = _checked(effects["yi"], effects["vi"])
     measure = effects["measure"].iloc[0]
-    rows = [
-        pool(yi, vi, method, test, level=level, pi_rule=pi_rule) for method in ("IV", *RANDOM_METHODS) for test in TESTS
-    ]
+    rows = _pool(yi, vi, "IV", TESTS, level, pi_rule)
     if measure in _MANTEL_HAENSZEL:
-        rows.insert(len(TESTS), mantel_haenszel(effects, level=level))
+        rows.append(mantel_haenszel(effects, level=level))
+    if measure in _PETO:
+        rows.append(peto(effects, level=level))
+    spread = _spread(yi, vi, level) if len(yi) > 1 else None
+    for method in RANDOM_METHODS:
+        rows += _pool(yi, vi, method, TESTS, level, pi_rule, spread)
     frame = pd.DataFrame([asdict(row) for row in rows])
     frame.insert(0, "analysis", analysis)
     frame.insert(1, "measure", measure)
     frame.insert(2, "subgroup", subgroup)
     shown = ("estimate", "ci_low", "ci_high", "pi_low", "pi_high")
-    frame = back_transform(frame, dict(zip(shown, shown, strict=True)), effects["scale"].iloc[0])
+    frame = back_transform(frame, dict(zip(shown, shown, strict=True)), effects["scale"].iloc[0], summary_n(effects))
     return frame[[c for c in frame if c != "note"] + ["note"]]
 
 
-def pooled_row(pooled: pd.DataFrame, choice: tuple[str, str]) -> pd.Series:
-    """Return the row of one (method, test) of a pooled table."""
+def pooled_row(pooled: pd.DataFrame, choice: tuple[str, str], subgroup: str = "") -> pd.Series:
+    """Return the row of one (method, test) of a pooled table, of the whole or of one subgroup."""
     method, test = choice
-    return pooled[(pooled["method"] == method) & (pooled["test"] == test)].iloc[0]
+    chosen = (pooled["method"] == method) & (pooled["test"] == test) & (pooled["subgroup"] == subgroup)
+    return pooled[chosen].iloc[0]
 
 
 def with_weights(effects: pd.DataFrame, method: str = RANDOM[0]) -> pd.DataFrame:
@@ -232,7 +279,7 @@ def compare_models(
     one, other = pooled_row(pooled, common), pooled_row(pooled, random)
     if not np.isfinite(other["estimate"]):
         return f"Only one estimate of the {measure.label}, {_in_words(one, measure)}: {other['note']}."
-    null = measure.null
+    null = measure.null  # nan for a proportion, which no interval includes or excludes
     include = [bool(row["ci_low"] <= null <= row["ci_high"]) for row in (one, other)]
     outside = [not a["ci_low"] <= b["estimate"] <= a["ci_high"] for a, b in ((one, other), (other, one))]
     null_shown = f"{SCALES[scale](null):g}"
@@ -244,11 +291,10 @@ def compare_models(
     if other["note"]:
         both += f" Note on the random effects: {other['note']}."
     if include[0] == include[1] and not any(outside):
-        where = "include" if include[0] else "exclude"
-        return (
-            f"{both} The two models agree: each estimate lies within the other's interval, and both intervals "
-            f"{where} {null_shown}."
-        )
+        agree = f"{both} The two models agree: each estimate lies within the other's interval"
+        if np.isnan(null):
+            return f"{agree}."
+        return f"{agree}, and both intervals {'include' if include[0] else 'exclude'} {null_shown}."
     reasons = []
     if include[0] != include[1]:
         names = ("common-effect", "random-effects") if include[0] else ("random-effects", "common-effect")
@@ -304,22 +350,73 @@ def _with_q(pooled: Pooled, q: float, k_used: int) -> Pooled:
     return replace(pooled, i2=i2_q, i2_q=i2_q, h2=q / df, q=q, q_df=df, q_p=float(stats.chi2.sf(q, df)))
 
 
-def _with_between_study_variance(pooled, yi, vi, tau2, level, pi_rule) -> tuple[Pooled, list[str]]:
+@dataclass(frozen=True)
+class _Spread:
+    """What the random-effects rows of one table share: the Q-profile limits of tau2, and the typical variance."""
+
+    tau2_low: float
+    tau2_high: float
+    typical: float
+
+
+def _spread(yi, vi, level) -> _Spread:
+    return _Spread(*heterogeneity.q_profile(yi, vi, level), heterogeneity.typical_variance(vi))
+
+
+def _pool(yi, vi, method, tests, level, pi_rule, spread: _Spread | None = None) -> list[Pooled]:
+    """Pool by one method with several tests; `spread` where it is known already."""
+    model, k = "common" if method == "IV" else "random", len(yi)
+    if k == 1:
+        nothing = "one study: nothing to estimate a spread from"
+        alone = [Pooled(model, method, test, k, note=nothing) for test in tests]
+        return [_one_study(yi, vi, level) if (method, r.test) == COMMON else r for r in alone]
+    tau2 = 0.0 if model == "common" else heterogeneity.tau_squared(yi, vi, method)
+    if model == "random" and spread is None:
+        spread = _spread(yi, vi, level)
+    fit, q = heterogeneity.weighted_fit(yi, vi, tau2), heterogeneity.weighted_fit(yi, vi).q
+    return [_pooled(fit, q, tau2, spread, model, method, test, k, level, pi_rule) for test in tests]
+
+
+def _one_study(yi, vi, level) -> Pooled:
+    half_width = stats.norm.isf((1 - level) / 2) * np.sqrt(vi[0])
+    pooled = Pooled("common", "IV", "z", 1, yi[0], np.sqrt(vi[0]), yi[0] - half_width, yi[0] + half_width)
+    return _with_q(pooled, 0.0, 1)
+
+
+def _pooled(fit, q, tau2, spread, model, method, test, k, level, pi_rule) -> Pooled:
+    estimate, wald_se = float(fit.coefficients[0]), float(np.sqrt(fit.covariance[0, 0]))
+    factor = fit.q / (k - 1) if test in ("knha", "adhoc") else 1.0
+    if test == "adhoc":
+        factor = max(1.0, factor)
+    se = wald_se * np.sqrt(factor)
+    half_width = _quantile("z" if test == "z" else "t, k-1", k, level) * se
+    notes = []
+    if model == "common" and test in ("knha", "adhoc"):
+        notes.append("Knapp-Hartung's factor is meant for random effects")
+    if factor < 0.9995:  # with PM it is 1 by construction, give or take rounding
+        notes.append(f"Knapp-Hartung factor {factor:.3g} narrows the interval")
+    pooled = Pooled(model, method, test, k, estimate, se, estimate - half_width, estimate + half_width)
+    pooled = _with_q(pooled, q, k)
+    if model == "random":
+        pooled, more = _with_between_study_variance(pooled, tau2, spread, level, pi_rule)
+        notes += more
+    return replace(pooled, note="; ".join([*notes, *([pooled.note] if pooled.note else [])]))
+
+
+def _with_between_study_variance(pooled, tau2, spread, level, pi_rule) -> tuple[Pooled, list[str]]:
     """Replace I2 and H2 by those from tau2, and add tau2 with its interval and the prediction interval."""
     notes = ["tau2 at its bound 0"] if tau2 == 0 else []
-    low, high = heterogeneity.q_profile(yi, vi, level)
-    if tau2 < low or tau2 > high:
+    if tau2 < spread.tau2_low or tau2 > spread.tau2_high:
         notes.append("tau2 lies outside its own Q-profile interval")
-    if np.isnan(low):
+    if np.isnan(spread.tau2_low):
         notes.append("Q-profile interval of tau2 is empty: the studies differ less than their errors explain")
-    typical = heterogeneity.typical_variance(vi)
     pooled = replace(
         pooled,
         tau2=tau2,
-        tau2_ci_low=low,
-        tau2_ci_high=high,
-        i2=100 * tau2 / (tau2 + typical),
-        h2=1 + tau2 / typical,
+        tau2_ci_low=spread.tau2_low,
+        tau2_ci_high=spread.tau2_high,
+        i2=100 * tau2 / (tau2 + spread.typical),
+        h2=1 + tau2 / spread.typical,
     )
     if pooled.k < 3:
         return pooled, [*notes, "no prediction interval below three studies"]
@@ -364,3 +461,4 @@ def _risk_difference(a, b, c, d):
 
 
 _MANTEL_HAENSZEL = {"OR": _log_odds_ratio, "RR": _log_risk_ratio, "RD": _risk_difference}
+_PETO = ("OR", "PETO")

@@ -2,24 +2,27 @@
 
 Reads headers only, never the signal; `mgk.recordings.axon` reads that. Everything a header claims is checked against
 the size of the file before it is used. Layouts: ABF2 is a table of sections (byte 76, 16 bytes each: block of 512
-bytes, bytes, entries); ABF1 has fixed places, and an epoch table only in its long form (6144 bytes, from version 1.6
-on; the holding level stands at byte 1394 in both). Meaning of the fields: the ABF headers of Axon Instruments' public
-file support pack, checked against the recordings in the tests.
+bytes, bytes, entries); ABF1 has fixed places: in its long form (6144 bytes, from version 1.6 on) the epoch table is at
+byte 2296, in the short form (2048 bytes) a smaller one for the active output at byte 1436; the holding level stands at
+byte 1394 in both. Meaning of the fields: the ABF headers of Axon Instruments' public file support pack (offsets as in
+pyABF's guide to the format), checked against the recordings in the tests.
 """
 
 import math
 import mmap
 import struct
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
 from mgk.recordings.protocol import Epoch, Output, Protocol, UserList
-from mgk.recordings.recording import Channel
+from mgk.recordings.recording import Channel, Tag, Telegraph, file_channel, plain_unit
 from mgk.tables.problems import InputError, Problem
 
 BLOCK = 512
 KINDS = {1: "step", 2: "ramp", 3: "pulse", 4: "triangle", 5: "cosine", 7: "biphasic"}
+ABF1_KINDS = KINDS | {6: "resistance"}
 # Operation modes: 1 event-driven with variable length, 2 with fixed length, 3 gap-free, 5 episodic; 4 is unsupported.
 EPISODIC, GAP_FREE, VARIABLE_LENGTH = 5, 3, 1
 MODES = (1, 2, 3, 5)
@@ -29,7 +32,7 @@ SECTIONS = (
     "protocol", "adc", "dac", "epoch", "adc_per_dac", "epoch_per_dac", "user_list", "stats_region", "math", "strings",
     "data", "tag", "scope", "delta", "voice_tag", "synch", "annotation", "stats",
 )  # fmt: skip
-# Smallest entries that hold all the fields that are read, here or by neo.
+# Smallest entries that hold all the fields that are read.
 ENTRY_BYTES = {
     "protocol": 208, "adc": 82, "dac": 132, "epoch_per_dac": 30, "epoch": 32, "user_list": 12, "tag": 64, "synch": 8,
 }  # fmt: skip
@@ -37,11 +40,19 @@ MOST_CHANNELS, MOST_EPOCHS = 16, 50
 LONG_ABF1_HEADER = 6144
 ABF1_WAVEFORM_OUTPUTS, ABF1_EPOCHS = 2, 10
 ENCODING = "cp1252"
+DATA_TYPES, NO_SCALE = ("<i2", "<f4"), (1.0, 0.0)
+TAG_BYTES, MOST_TAGS = 64, 1 << 20
+TELEGRAPHED = (1, 2)
+TELEGRAPH_MODES = {0: "voltage_clamp", 1: "current_clamp", 2: "zero_current"}
 
 
 @dataclass(frozen=True)
 class AxonHeader:
-    """What a header says; `sweep_samples` are per channel, `code_limits` None when the file holds floats."""
+    """What a header says.
+
+    `sweep_samples` are per channel, `code_limits` None when the file holds floats; samples of `data_type`, interleaved
+    by channel from the byte `data_start` on, are times gain plus offset (`scales`, by channel) in the channel's unit.
+    """
 
     version: tuple[int, ...]
     rate_hz: float
@@ -51,6 +62,11 @@ class AxonHeader:
     protocol: Protocol
     comment: str
     notes: tuple[str, ...]
+    telegraph: dict[int, Telegraph]
+    tags: tuple[Tag, ...]
+    data_start: int
+    data_type: str
+    scales: tuple[tuple[float, float], ...]
 
 
 def read_header(path: Path | str) -> AxonHeader:
@@ -103,10 +119,6 @@ def _text(raw: bytes) -> str:
     return raw.split(b"\0")[0].decode(ENCODING, errors="replace").strip()
 
 
-def _unit(text: str) -> str:
-    return text.replace(" ", "").replace("µ", "u")
-
-
 # --- what both forms have in common -----------------------------------------------------------------------------
 
 
@@ -131,9 +143,24 @@ def _check_data(start: int, samples: int, data_format: int, size: int) -> None:
         )
 
 
-def _check_scales(gains: list[float], offsets: list[float]) -> None:
-    if not all(math.isfinite(v) and v != 0 for v in gains) or not all(map(math.isfinite, offsets)):
+def _scale(volt: float, resolution: int, gains: list[float], offsets: tuple[float, float]) -> tuple[float, float]:
+    """Return gain and offset of integer samples.
+
+    Parameters
+    ----------
+    volt, resolution: the converter's range and the code that stands for it.
+    gains: V per unit of the instrument, and the gains behind it, the telegraphed one included.
+    offsets: of the instrument, and of the signal conditioner (which is subtracted).
+
+    Gain and offset of the signal conditioner count where there is one, as in the vendor's library (neo and pyABF take
+    them always); they are neutral otherwise in all files seen.
+    """
+    if not all(math.isfinite(v) and v != 0 for v in (volt, resolution, *gains)) or not all(map(math.isfinite, offsets)):
         raise _HeaderError(f"has an impossible scale of the signal (gains {gains}, offsets {offsets})")
+    gain = volt / math.prod(gains) / resolution
+    if not (math.isfinite(gain) and gain != 0):
+        raise _HeaderError(f"has an impossible scale of the signal ({gain:g} units a step)")
+    return gain, offsets[0] - offsets[1]
 
 
 def _split_sweeps(lengths: list[int], samples: int, sweeps: int, mode: int, channels: int) -> tuple[int, ...]:
@@ -154,12 +181,8 @@ def _split_sweeps(lengths: list[int], samples: int, sweeps: int, mode: int, chan
     return tuple(n // channels for n in lengths)
 
 
-def _protocol_refusal(sweeps: tuple[int, ...], whole: int, mode: int, run: int, first: int, alternating: int) -> str:
-    """Return why the protocol of an episodic file cannot be applied sweep by sweep, or ''."""
-    if mode != EPISODIC:
-        return ""
-    if alternating:
-        return "the D/A outputs alternate from sweep to sweep"
+def _protocol_refusal(sweeps: tuple[int, ...], whole: int, run: int, first: int) -> str:
+    """Return why the protocol of an episodic file that plays one cannot be applied sweep by sweep, or ''."""
     if first not in (0, 1):
         return f"the run starts at its sweep {first}"
     if len(sweeps) > run:
@@ -177,6 +200,15 @@ def _output_refusal(plays: int, source: int, conditioned: int, levels: list[floa
     if plays and conditioned:
         return "it plays a conditioning train before each sweep"
     return ""
+
+
+def _alternating(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
+    """Return the outputs of a protocol in which the first plays in even sweeps (from 0), the second in odd ones."""
+    refusal = "the D/A outputs alternate from sweep to sweep, in a way that is not known for this one"
+    return tuple(
+        replace(o, rests_in=1 - i) if i < 2 and not o.persists else replace(o, refusal=o.refusal or refusal)
+        for i, o in enumerate(outputs)
+    )
 
 
 def _user_list(parameter: int, values: str, repeats: bool, version: tuple[int, ...]) -> tuple[UserList | None, str]:
@@ -232,8 +264,10 @@ def _sections(data) -> dict[str, _Section]:
 
 
 def _check_overlaps(sections: dict[str, _Section]) -> None:
-    spans = sorted((s.start, s.stop, n) for n, s in sections.items() if s.entries and n in (*ENTRY_BYTES, "data"))
-    for (_, stop, name), (start, _, follower) in pairwise(spans):
+    spans = [(s.start, s.stop, n) for n, s in sections.items() if s.entries and n in (*ENTRY_BYTES, "data")]
+    # The strings' "entries" are their number, their "bytes" all of them.
+    spans.append((sections["strings"].start, sections["strings"].start + sections["strings"].entry_bytes, "strings"))
+    for (_, stop, name), (start, _, follower) in pairwise(sorted(spans)):
         if start < stop:
             raise _HeaderError(f"its {name} section reaches into its {follower} section: the header is damaged")
 
@@ -260,38 +294,50 @@ def _parse_abf2(data) -> AxonHeader:
     if stored.entry_bytes != (2, 4)[data_format]:
         raise _HeaderError(f"has samples of {stored.entry_bytes} bytes in data format {data_format}")
     _check_data(stored.start, stored.entries, data_format, len(data))
-    resolution = _one(data, "i", base + 118)
+    resolution, scales = _one(data, "i", base + 118), [NO_SCALE] * channels
     if data_format == 0:
-        for offset in sections["adc"].offsets():
-            gains = [_one(data, "f", base + 110), resolution, *(_one(data, "f", offset + p) for p in (28, 40, 48))]
-            if _one(data, "h", offset + 2):
-                gains.append(_one(data, "f", offset + 6))
-            _check_scales(gains, [_one(data, "f", offset + p) for p in (44, 52)])
+        volt = _one(data, "f", base + 110)
+        conditioned = _one(data, "h", base + 138) != 0
+        for i, o in enumerate(sections["adc"].offsets()):
+            gains = [_one(data, "f", o + p) for p in ((40, 28, 48) if conditioned else (40, 28))]
+            if _one(data, "h", o + 2):
+                gains.append(_one(data, "f", o + 6))
+            offsets = _one(data, "f", o + 44), _one(data, "f", o + 52) if conditioned else 0.0
+            scales[i] = _scale(volt, resolution, gains, offsets)
     unit_us = _one(data, "f", base + 14)
     lengths = [_one(data, "i", o + 4) for o in sections["synch"].offsets()]
     if mode == VARIABLE_LENGTH and unit_us > 0:
         lengths = [round(n / unit_us) for n in lengths]
     sweeps = _split_sweeps(lengths, stored.entries, _one(data, "I", 12), mode, channels)
     outputs = _abf2_outputs(data, sections, strings, version)
+    if _one(data, "h", base + 182):
+        outputs = _alternating(outputs)
     whole = _one(data, "i", base + 22) // channels
-    refusal = _protocol_refusal(
-        sweeps, whole, mode, _one(data, "i", base + 30), _one(data, "h", base + 46), _one(data, "h", base + 182)
-    )
+    refusal = ""
+    if mode == EPISODIC and any(o.plays for o in outputs):
+        refusal = _protocol_refusal(sweeps, whole, _one(data, "i", base + 30), _one(data, "h", base + 46))
     active = _one(data, "h", base + 142)
     return AxonHeader(
         version=version,
         rate_hz=1e6 / interval_us,
         channels=tuple(
-            Channel(
-                _string(strings, _one(data, "i", o + 74)), _string(strings, _one(data, "i", o + 78)).replace(" ", "")
-            )
+            file_channel(_string(strings, _one(data, "i", o + 74)), _string(strings, _one(data, "i", o + 78)))
             for o in sections["adc"].offsets()
         ),
         sweep_samples=sweeps,
         code_limits=None if data_format else _code_limits(resolution),
         protocol=Protocol(whole, outputs, mode == EPISODIC, active if 0 <= active < len(outputs) else 0, refusal),
         comment=_string(strings, _one(data, "i", base + 132)),
-        notes=_leak_note(_one(data, "h", o + 92) for o in sections["dac"].offsets()),
+        notes=_leak_notes([_many(data, "hh", o + 92) + _many(data, "hh", o + 102) for o in sections["dac"].offsets()]),
+        telegraph={
+            i: _telegraph(_one(data, "h", o + 18), *_many(data, "fff", o + 6), _one(data, "f", o + 20))
+            for i, o in enumerate(sections["adc"].offsets())
+            if _one(data, "h", o + 2)
+        },
+        tags=_tags(data, sections["tag"].offsets(), (unit_us or interval_us / channels) * 1e-6),
+        data_start=stored.start,
+        data_type=DATA_TYPES[data_format],
+        scales=tuple(scales),
     )
 
 
@@ -306,8 +352,29 @@ def _code_limits(resolution: int) -> tuple[int, int]:
     return -top, top - 1
 
 
-def _leak_note(subtractions) -> tuple[str, ...]:
-    return ("P/N leak subtraction was on: the current may be subtracted already",) if any(subtractions) else ()
+def _leak_notes(subtractions: list[tuple[int, int, int, int]]) -> tuple[str, ...]:
+    """Return what to know of P/N leak subtraction; for each output: kind, polarity, position, number of pulses."""
+    notes = []
+    for kind, polarity, position, pulses in subtractions:
+        if kind:
+            how = "opposite" if polarity < 0 else "same"
+            when = "after" if position else "before"
+            notes.append(
+                f"P/N leak subtraction was on ({pulses} sub-sweeps of {how} polarity {when} each sweep): "
+                "the current may be subtracted already"
+            )
+    return tuple(dict.fromkeys(notes))
+
+
+def _telegraph(mode: int | None, gain: float, filter_hz: float, capacitance: float, access: float = 0.0) -> Telegraph:
+    """Return what the amplifier reported; zeros are what is written when it reported nothing."""
+    known = [v if math.isfinite(v) and v > 0 else None for v in (gain, filter_hz, capacitance, access)]
+    return Telegraph(*known, TELEGRAPH_MODES.get(mode))
+
+
+def _tags(data, offsets: Iterable[int], unit_s: float) -> tuple[Tag, ...]:
+    """Return the tags; their times are counted in `unit_s` (the synch unit, else samples of all channels)."""
+    return tuple(Tag(_one(data, "i", o) * unit_s, _text(bytes(data[o + 4 : o + 60]))) for o in offsets)
 
 
 def _abf2_outputs(data, sections, strings, version) -> tuple[Output, ...]:
@@ -339,7 +406,7 @@ def _abf2_outputs(data, sections, strings, version) -> tuple[Output, ...]:
         outputs.append(
             Output(
                 name=_string(strings, _one(data, "i", offset + 24)),
-                unit=_unit(_string(strings, _one(data, "i", offset + 28))),
+                unit=plain_unit(_string(strings, _one(data, "i", offset + 28))),
                 holding=holding,
                 epochs=tuple(own),
                 persists=bool(persists),
@@ -363,17 +430,25 @@ def _parse_abf1(data) -> AxonHeader:
     interval_us = _one(data, "f", 122) * channels
     _check_basics(mode, data_format, channels, interval_us)
     samples, start = _one(data, "i", 10), _one(data, "i", 40) * BLOCK
-    _check_data(start + _one(data, "h", 14) * (2, 4)[data_format], samples, data_format, len(data))
+    first = start + (_one(data, "h", 14) * (2, 4)[data_format] if mode == GAP_FREE else 0)
+    _check_data(first, samples, data_format, len(data))
     resolution = _one(data, "i", 252)
     order = _many(data, "16h", 410)[:channels]
     if len(set(order)) != len(order):
         order = tuple(range(channels))
     if not all(0 <= c < MOST_CHANNELS for c in order):
         raise _HeaderError(f"has an impossible sampling order {order}")
+    # Some programs leave rubbish where the long form's fields would be; in the short form there are the samples.
+    long_form = start >= LONG_ABF1_HEADER and _one(data, "h", 36) == 1
+    scales, reported = [NO_SCALE] * channels, _abf1_telegraphs(data, order, long_form)
     if data_format == 0:
-        for channel in order:
-            gains = [_one(data, "f", 244), resolution, *(_one(data, "f", p + 4 * channel) for p in (730, 922, 1050))]
-            _check_scales(gains, [_one(data, "f", p + 4 * channel) for p in (986, 1114)])
+        volt, conditioned = _one(data, "f", 244), _one(data, "h", 1410) != 0
+        for i, c in enumerate(order):
+            gains = [_one(data, "f", p + 4 * c) for p in ((922, 730, 1050) if conditioned else (922, 730))]
+            if c in reported:
+                gains.append(reported[c][1])
+            offsets = _one(data, "f", 986 + 4 * c), _one(data, "f", 1114 + 4 * c) if conditioned else 0.0
+            scales[i] = _scale(volt, resolution, gains, offsets)
     synch, count = _one(data, "i", 92) * BLOCK, _one(data, "i", 96)
     if count and (count < 0 or synch < BLOCK or synch + 8 * count > len(data)):
         raise _HeaderError(f"its synch array ({count} entries from byte {synch}) does not fit the file")
@@ -383,48 +458,84 @@ def _parse_abf1(data) -> AxonHeader:
         lengths = [round(n / unit_us) for n in lengths]
     sweeps = _split_sweeps(lengths, samples, _one(data, "i", 16), mode, channels)
     whole = _one(data, "i", 138) // channels
-    # Some programs leave rubbish where the long form's fields would be.
-    long_form = start >= LONG_ABF1_HEADER and _one(data, "h", 36) == 1
-    alternating = _one(data, "h", 5876) if long_form else 0
-    refusal = _protocol_refusal(sweeps, whole, mode, _one(data, "i", 146), _one(data, "h", 162), alternating)
-    if mode == EPISODIC and not long_form:
-        refusal = "its header is of the short form, which has no full epoch table"
+    outputs, refusal = _abf1_outputs(data, long_form), ""
+    if long_form and _one(data, "h", 5876):
+        outputs = _alternating(outputs)
+    if mode == EPISODIC and any(o.plays for o in outputs):
+        refusal = _protocol_refusal(sweeps, whole, _one(data, "i", 146), _one(data, "h", 162))
     active = _one(data, "h", 1440)
-    outputs = _abf1_outputs(data, long_form)
+    tags, tag_count = _one(data, "i", 44) * BLOCK, _one(data, "i", 48)
+    if tag_count and not (0 < tag_count <= MOST_TAGS and BLOCK <= tags <= len(data) - TAG_BYTES * tag_count):
+        raise _HeaderError(f"its tags ({tag_count} from byte {tags}) do not fit the file: truncated, or damaged")
     return AxonHeader(
         version=version,
         rate_hz=1e6 / interval_us,
         channels=tuple(
-            Channel(
-                _text(bytes(data[442 + 10 * c : 452 + 10 * c])),
-                _unit(_text(bytes(data[602 + 8 * c : 610 + 8 * c]))),
-            )
+            file_channel(_text(bytes(data[442 + 10 * c : 452 + 10 * c])), _text(bytes(data[602 + 8 * c : 610 + 8 * c])))
             for c in order
         ),
         sweep_samples=sweeps,
         code_limits=None if data_format else _code_limits(resolution),
         protocol=Protocol(whole, outputs, mode == EPISODIC, active if 0 <= active < len(outputs) else 0, refusal),
         comment=_text(bytes(data[5154:5282] if long_form else data[310:366])),
-        notes=_leak_note(_many(data, "2h", 4456)) if long_form else (),
+        notes=_abf1_leak_notes(data, long_form),
+        telegraph={i: _telegraph(*reported[c]) for i, c in enumerate(order) if c in reported},
+        tags=_tags(
+            data,
+            range(tags, tags + TAG_BYTES * tag_count, TAG_BYTES) if tag_count else (),
+            (unit_us if math.isfinite(unit_us) and unit_us > 0 else interval_us / channels) * 1e-6,
+        ),
+        data_start=first,
+        data_type=DATA_TYPES[data_format],
+        scales=tuple(scales),
     )
+
+
+def _abf1_telegraphs(data, order: tuple[int, ...], long_form: bool) -> dict[int, tuple]:
+    """Return mode, gain, filter and capacitance of the channels that the amplifier reported."""
+    if not long_form:
+        enabled, channel = _many(data, "2h", 262)
+        return {channel: (None, *_many(data, "3f", 268))} if enabled in TELEGRAPHED else {}
+    return {
+        c: (_one(data, "h", 4768 + 2 * c), *(_one(data, "f", p + 4 * c) for p in (4576, 4640, 4704)))
+        for c in order
+        if _one(data, "h", 4512 + 2 * c) in TELEGRAPHED
+    }
+
+
+def _abf1_leak_notes(data, long_form: bool) -> tuple[str, ...]:
+    position, pulses = _one(data, "h", 1934), _one(data, "h", 1938)
+    if not long_form:
+        return _leak_notes([(_one(data, "h", 1932), _one(data, "h", 1936), position, pulses)])
+    enabled, polarities = _many(data, "2h", 4456), _many(data, "2h", 4460)
+    return _leak_notes([(e, p, position, pulses) for e, p in zip(enabled, polarities, strict=True)])
 
 
 def _abf1_outputs(data, long_form: bool) -> tuple[Output, ...]:
     outputs = []
     for number in range(4):
         holding = _one(data, "f", 1394 + 4 * number)
-        played = _abf1_waveform(data, number) if long_form and number < ABF1_WAVEFORM_OUTPUTS else {"plays": False}
+        played = {"plays": False}
+        if long_form and number < ABF1_WAVEFORM_OUTPUTS:
+            played = _abf1_waveform(data, number)
+        elif not long_form and number == _abf1_active(data):
+            played = _abf1_short_waveform(data, number)
         refusal = played.pop("refusal", "") or _output_refusal(0, 0, 0, [holding])
         outputs.append(
             Output(
                 name=_text(bytes(data[1306 + 10 * number : 1316 + 10 * number])),
-                unit=_unit(_text(bytes(data[1346 + 8 * number : 1354 + 8 * number]))),
+                unit=plain_unit(_text(bytes(data[1346 + 8 * number : 1354 + 8 * number]))),
                 holding=holding,
                 refusal=refusal,
                 **played,
             )
         )
     return tuple(outputs)
+
+
+def _abf1_active(data) -> int:
+    active = _one(data, "h", 1440)
+    return active if 0 <= active < ABF1_WAVEFORM_OUTPUTS else 0
 
 
 def _abf1_waveform(data, number: int) -> dict:
@@ -437,7 +548,7 @@ def _abf1_waveform(data, number: int) -> dict:
     epochs = tuple(
         Epoch(
             number=i,
-            kind=KINDS.get(of_epoch("h", 2308, i), "unknown"),
+            kind=ABF1_KINDS.get(of_epoch("h", 2308, i), "unknown"),
             level=of_epoch("f", 2348, i),
             samples=of_epoch("i", 2508, i),
             level_step=of_epoch("f", 2428, i),
@@ -461,4 +572,26 @@ def _abf1_waveform(data, number: int) -> dict:
         "user_list": chosen,
         "plays": plays,
         "refusal": _output_refusal(plays, source, of_output("h", 3260), levels) or refusal,
+    }
+
+
+def _abf1_short_waveform(data, number: int) -> dict:
+    """Return the waveform of the active output from a header of the short form."""
+    kinds, levels = _many(data, "10h", 1444), _many(data, "10f", 1464)
+    level_steps, samples = _many(data, "10f", 1504), _many(data, "10h", 1544)
+    samples_steps = _many(data, "10h", 1564)
+    epochs = tuple(
+        Epoch(i, ABF1_KINDS.get(kinds[i], "unknown"), levels[i], samples[i], level_steps[i], samples_steps[i])
+        for i in range(ABF1_EPOCHS)
+        if kinds[i]
+    )
+    source = _one(data, "h", 1438)
+    conditioned = _one(data, "h", 1718) and _one(data, "h", 1720) == number
+    refusal = "it has a user list of the short header, whose codes are not known" if _one(data, "h", 1966) else ""
+    return {
+        "epochs": epochs,
+        "persists": bool(_one(data, "h", 1442)),
+        "plays": source != 0,
+        "refusal": _output_refusal(source, source, conditioned, [v for e in epochs for v in (e.level, e.level_step)])
+        or (refusal if source else ""),
     }

@@ -1,42 +1,55 @@
-"""Measurements of a recording in windows, as recorded and in the membrane's convention, and its quality.
+"""Measurements of a recording in windows, as recorded and in the membrane's convention; each raw file is read once.
 
-Rows are those of results/recordings/measurements.csv (one a sweep) and quality.csv (one a recording). Currents are
-means in the windows (peak: the extreme) exactly as recorded, no baseline and no leak subtracted; the command is that of
-the steady window, `holding_mv` that of the baseline window. Sweeps count from 0.
+Rows are those of results/recordings/measurements.csv (one a sweep, or a sweep of a segment) and quality.csv (one a
+recording). Currents are means in the windows (peak: the extreme) exactly as recorded, no baseline and no leak
+subtracted; the command is that of the steady window, `holding_mv` that of the baseline window. Sweeps count from 0.
+On the way come the membrane test (`membrane`), the verdict (`quality`) and thumbnails, the lowest and highest current
+in bins of time, from which pictures are drawn without opening the file again.
 
 Sign rule. Amplifiers count current out of the pipette as positive. Where the pipette is on the inner side of the
 membrane (whole-cell, perforated, two-electrode, outside-out) this is outward current, and the command is the membrane
 potential. Where it is on the outer side (inside-out, cell-attached), current out of the pipette flows inward and a
 positive pipette hyperpolarises: Vm = -Vp for inside-out, Vm = Vrest - Vp for cell-attached, I_membrane = -I_recorded.
-Corrections (junction potential, series resistance, leak) are not made here; a config that asks for one is refused.
+Corrections (junction potential, series resistance, leak) are made on these tables by `mgk.recordings.corrections`.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from mgk.recordings import read_recording
-from mgk.recordings.protocol import epoch_start
+from mgk.recordings import kinetics, read_recording
+from mgk.recordings.membrane import MEMBRANE_COLUMNS, check_membrane_test, membrane_test
+from mgk.recordings.protocol import PICOAMPERE_PER, epoch_start
+from mgk.recordings.quality import judge
 from mgk.recordings.recording import Recording
+from mgk.recordings.sanity import header_sanity
+from mgk.recordings.segments import Segment, read_segments
 from mgk.tables.problems import InputError
 
 PIPETTE_INSIDE = ("whole_cell", "perforated", "two_electrode", "outside_out")
 PIPETTE_OUTSIDE = ("inside_out", "cell_attached")
 POLARITIES = ("outward", "inward", "absolute")
-WINDOWS = ("baseline", "peak", "steady", "tail")
-PICOAMPERE_PER = {"pA": 1.0, "nA": 1e3, "uA": 1e6, "A": 1e12, "fA": 1e-3}
+WINDOWS = ("baseline", "peak", "steady", "tail", "kinetics")
 IDENTITY = ("recording_id", "experiment", "cell_id", "animal_id", "condition")
 MEASUREMENT_COLUMNS = (
-    *IDENTITY, "sweep", "segment", "holding_mv", "command_mv", "command_source", "membrane_mv", "baseline_pa",
-    "peak_pa", "steady_pa", "tail_pa", "steady_membrane_pa", "peak_membrane_pa",
+    *IDENTITY, "ligand", "ligand_total_mm", "sweep", "segment", "segment_exclude", "windows_from_ms", "holding_mv",
+    "command_mv", "command_source", "membrane_mv", "baseline_pa", "peak_pa", "steady_pa", "tail_pa",
+    "steady_membrane_pa", "peak_membrane_pa", "tail_membrane_pa", "peak_membrane_mv", "tail_membrane_mv",
+    *kinetics.COLUMNS,
 )  # fmt: skip
-# Thresholds of the verdicts, assumed, no source.
-DISAGREEMENT_MV = 1.0
-SATURATED_EXCLUDE_PERCENT = 1.0
+THUMBNAIL_COLUMNS = ("recording_id", "sweep", "start_ms", "end_ms", "low_pa", "high_pa")
+# Sweeps and bins of a thumbnail: enough for a panel a few centimetres wide.
+THUMBNAIL_SWEEPS, THUMBNAIL_BINS = 12, 60
+# Longer signals are read in pieces of this many samples, so that a long file never stands in memory.
+PIECE_SAMPLES = 1 << 18
+# Holding levels nearer than this are one.
+SAME_LEVEL_MV = 1.0
+NO_SEGMENT = read_segments([{}])[0]
 
 
 @dataclass(frozen=True)
@@ -45,13 +58,34 @@ class Plan:
 
     recording_id: str
     channel: int
-    pa_per_unit: float
+    is_current: bool
     voltage_channel: int | None
     windows_ms: dict[str, tuple[float, float]]
     epoch: str
     polarity: str
     sign: float
     resting_mv: float
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What reading a recording once gives: tables of sweeps, membrane tests and thumbnails, and its row of quality."""
+
+    measurements: pd.DataFrame
+    quality: dict
+    membrane: pd.DataFrame
+    thumbnails: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class MeasuredBatch:
+    """The tables of a batch; each field is the kind of its file."""
+
+    measurements: pd.DataFrame
+    quality: pd.DataFrame
+    membrane_test: pd.DataFrame
+    thumbnails: pd.DataFrame
 
 
 def membrane_sign(configuration: str) -> float:
@@ -77,68 +111,68 @@ def check_recording(row: Mapping, path: Path | str, settings: Mapping) -> list[s
     commands that are neither recorded nor can be decoded.
     """
     try:
-        recording = read_recording(path)
+        recording = read_recording(path, _text(row, "channel"))
         plan = plan_measurement(row, recording, settings)
-        sweeps = _measured_sweeps(recording)
-        for sweep in sweeps:
-            _window_samples(recording, plan, sweep)
-        if plan.voltage_channel is None and not math.isnan(plan.pa_per_unit):
+        for segment, sweep in _measured(recording, plan):
+            _window_samples(recording, plan, segment, sweep)
+        if plan.voltage_channel is None and plan.is_current:
+            sweeps = _measured_sweeps(recording)
             for sweep in {sweeps[0], sweeps[-1]}:
                 recording.decoded_mv(sweep)
+        check_membrane_test(recording, plan.voltage_channel, settings.get("membrane_test") or {})
     except InputError as error:
         return [problem.allowed for problem in error.problems]
     return []
 
 
-def measure_recording(row: Mapping, path: Path | str, settings: Mapping) -> tuple[pd.DataFrame, dict]:
-    """Measure each sweep of a recording, and judge the recording.
+def measure_recording(row: Mapping, path: Path | str, settings: Mapping) -> Measured:
+    """Measure each sweep of a recording, test its membrane, judge it, and keep a thumbnail.
 
     Parameters
     ----------
-    row: the row of recordings.csv.
+    row: the row of recordings.csv; under `segments` its rows of segments.csv, if any. Of a recording with segments only
+        these are measured.
     path: the recording.
-    settings: the experiment of config.yaml: `windows_ms` (from the start of the sweep, or of its `epoch`), `polarity`
-        of the peak, `corrections` (each `none`).
+    settings: the experiment of config.yaml: `windows_ms` (from the start of the segment, else of the `epoch`, else of
+        the sweep), `polarity` of the peak, `membrane_test`, `quality`.
 
     Returns
     -------
-    (measurements, quality): a row per sweep with the columns MEASUREMENT_COLUMNS, and the row of quality.csv. A channel
-    that is no current has no measurements; its verdict says so.
+    Measured: a row per sweep with the columns MEASUREMENT_COLUMNS, the row of quality.csv, the rows of
+    membrane_test.csv and of thumbnails.csv. A channel that is no current has no measurements; its verdict says so.
 
     Raises
     ------
     InputError
-        When the file is unreadable, a channel does not exist, a window lies outside a sweep, a correction is asked for,
-        or the command is neither recorded nor can be decoded.
+        When the file is unreadable, a channel does not exist, a window lies outside a sweep or its segment, or the
+        command is neither recorded nor can be decoded.
     """
-    recording = read_recording(path)
+    recording = read_recording(path, _text(row, "channel"))
     plan = plan_measurement(row, recording, settings)
     identity = {key: _text(row, key) for key in IDENTITY}
-    if math.isnan(plan.pa_per_unit):
+    measurements = pd.DataFrame(columns=list(MEASUREMENT_COLUMNS))
+    membrane = pd.DataFrame(columns=[*IDENTITY, *MEMBRANE_COLUMNS])
+    thumbnails = pd.DataFrame(columns=list(THUMBNAIL_COLUMNS))
+    if not plan.is_current:
         channel = recording.channels[plan.channel]
-        reason = f"channel {channel.name!r} is in {channel.unit!r}, not a current ({', '.join(PICOAMPERE_PER)})"
-        quality = {
-            **identity,
-            **_numbers(recording, []),
-            "verdict": "exclude",
-            "reason": _text(row, "exclude") or reason,
-        }
-        return pd.DataFrame(columns=list(MEASUREMENT_COLUMNS)), quality
-    sweeps = [_measure_sweep(recording, plan, sweep) for sweep in _measured_sweeps(recording)]
-    frame = pd.DataFrame([{**identity, "segment": "", **s} for s in sweeps])
-    numbers = _numbers(recording, sweeps)
-    verdict, reason = _verdict(row, recording, plan, numbers, frame)
-    return frame[list(MEASUREMENT_COLUMNS)], {**identity, **numbers, "verdict": verdict, "reason": reason}
+        bad = [f"channel {channel.name!r} is in {channel.unit!r}, not a current ({', '.join(PICOAMPERE_PER)})"]
+        numbers, doubtful = _numbers(recording, []), []
+    else:
+        sweeps = [_measure_sweep(recording, plan, *place) for place in _measured(recording, plan)]
+        said = {"ligand": _text(row, "ligand"), "ligand_total_mm": _number(row, "ligand_total_mm")}
+        measurements = pd.DataFrame([identity | said | s for s in sweeps])
+        asked = settings.get("membrane_test") or {}
+        tested = membrane_test(recording, plan.channel, plan.voltage_channel, asked, _measured_sweeps(recording))
+        membrane = pd.DataFrame([identity | test for test in tested], columns=membrane.columns)
+        thumbnails = _thumbnail(recording, plan)
+        numbers = _numbers(recording, sweeps)
+        bad, doubtful = _doubts(recording, plan, measurements)
+    judged = judge(row, numbers, membrane.to_dict("records"), settings.get("quality") or {}, bad, doubtful)
+    return Measured(measurements[list(MEASUREMENT_COLUMNS)], identity | judged, membrane, thumbnails)
 
 
-def measure_batch(
-    rows: Iterable[Mapping], raw_data: Path | str, settings: Mapping
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def measure_batch(rows: Iterable[Mapping], raw_data: Path | str, settings: Mapping) -> MeasuredBatch:
     """Measure the recordings of some rows of recordings.csv; their `file` is relative to `raw_data`.
-
-    Returns
-    -------
-    (measurements, quality): a row per sweep and a row per recording, in the order of the rows.
 
     Raises
     ------
@@ -146,17 +180,23 @@ def measure_batch(
         As `measure_recording` does.
     """
     measured = [measure_recording(row, Path(raw_data) / row["file"], settings) for row in rows]
-    frames = [frame for frame, _ in measured if len(frame)]
-    table = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(MEASUREMENT_COLUMNS))
-    return table, pd.DataFrame([quality for _, quality in measured])
+    return MeasuredBatch(
+        measurements=_joined([m.measurements for m in measured]),
+        quality=pd.DataFrame([m.quality for m in measured]),
+        membrane_test=_joined([m.membrane for m in measured]),
+        thumbnails=_joined([m.thumbnails for m in measured]),
+    )
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables; an empty one has no types of its own and would change those of the others."""
+    filled = [frame for frame in frames if len(frame)]
+    return pd.concat(filled, ignore_index=True) if filled else frames[0]
 
 
 def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> Plan:
     """Return how to measure a recording; see `measure_recording` for parameters and errors."""
     recording_id = _text(row, "recording_id")
-    for name, asked in (settings.get("corrections") or {}).items():
-        if asked not in (None, "none"):
-            raise InputError(f"corrections.{name}: {asked!r}: only none is available")
     windows = dict(settings.get("windows_ms") or {})
     epoch = windows.pop("epoch", "") or ""
     unknown = [name for name in windows if name not in WINDOWS]
@@ -170,17 +210,17 @@ def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> P
     voltage_channel = recording.channel_index(voltage) if voltage else None
     if voltage_channel is not None:
         recording.check_voltage(voltage_channel)
-    resting = row.get("resting_mv")
     return Plan(
         recording_id=recording_id,
         channel=channel,
-        pa_per_unit=PICOAMPERE_PER.get(recording.channels[channel].unit, math.nan),
+        is_current=recording.channels[channel].unit == "pA",
         voltage_channel=voltage_channel,
         windows_ms={name: (float(start), float(stop)) for name, (start, stop) in windows.items()},
         epoch=epoch,
         polarity=polarity,
         sign=membrane_sign(_text(row, "configuration")),
-        resting_mv=_resting(_text(row, "configuration"), math.nan if resting in (None, "") else float(resting)),
+        resting_mv=_resting(_text(row, "configuration"), _number(row, "resting_mv")),
+        segments=read_segments(row.get("segments") or [{}]),
     )
 
 
@@ -194,6 +234,12 @@ def _text(row: Mapping, key: str) -> str:
     return "" if value is None or value != value else str(value)
 
 
+def _number(row: Mapping, key: str) -> float:
+    """Return a cell of a row as a number; what is missing is NaN."""
+    value = row.get(key)
+    return math.nan if value is None or value == "" else float(value)
+
+
 def _measured_sweeps(recording: Recording) -> range:
     """Return the sweeps to measure: all, without a last one that was aborted."""
     samples = recording.sweep_samples
@@ -201,57 +247,108 @@ def _measured_sweeps(recording: Recording) -> range:
     return range(len(samples) - aborted)
 
 
-def _window_samples(recording: Recording, plan: Plan, sweep: int) -> dict[str, slice]:
-    origin = 0
-    if plan.epoch:
+def _measured(recording: Recording, plan: Plan) -> Iterator[tuple[Segment, int]]:
+    """Yield every (segment, sweep) to measure.
+
+    Raises
+    ------
+    InputError
+        When a segment holds no sweep that can be measured.
+    """
+    sweeps = _measured_sweeps(recording)
+    for segment in plan.segments:
+        own = [sweep for sweep in sweeps if segment.has_sweep(sweep)]
+        if not own or segment.sweep_last not in (*own, math.inf):
+            last = "the last" if math.isinf(segment.sweep_last) else f"{segment.sweep_last:g}"
+            raise recording.error(
+                f"{plan.recording_id}: segment {segment.name} asks for sweeps {segment.sweep_first} to {last}; "
+                f"sweeps 0 to {sweeps[-1]} can be measured"
+            )
+        for sweep in own:
+            yield segment, sweep
+
+
+def _window_samples(recording: Recording, plan: Plan, segment: Segment, sweep: int) -> dict[str, slice]:
+    samples, per_ms = recording.sweep_samples[sweep], recording.rate_hz / 1e3
+    origin, end, inside = 0, samples, f"sweep {sweep}, which is {samples / per_ms:g} ms long"
+    if not math.isinf(segment.until_s):
+        end, inside = (
+            round(segment.until_s * 1e3 * per_ms),
+            f"segment {segment.name}, which ends at {segment.end_s:g} s",
+        )
+    if not math.isnan(segment.start_s):
+        origin = round(segment.start_s * 1e3 * per_ms)
+    elif plan.epoch:
         try:
             origin = epoch_start(recording.protocol, recording.voltage_output(), plan.epoch, sweep)
         except InputError as error:
             raise recording.error(f"{plan.recording_id}: windows count from epoch {plan.epoch}: {error}") from None
-    samples, per_ms = recording.sweep_samples[sweep], recording.rate_hz / 1e3
     found = {}
     for name, (start, stop) in plan.windows_ms.items():
         first, last = origin + round(start * per_ms), origin + round(stop * per_ms)
-        if not 0 <= first < last <= samples:
-            where = f"{start:g} to {stop:g} ms" + (f" from epoch {plan.epoch}" if plan.epoch else "")
+        if not 0 <= first < last <= min(samples, end):
+            where = f"{start:g} to {stop:g} ms"
+            where += f" from {segment.start_s:g} s" if not math.isnan(segment.start_s) else ""
+            where += f" from epoch {plan.epoch}" if plan.epoch and math.isnan(segment.start_s) else ""
             raise recording.error(
-                f"{plan.recording_id}: window {name} ({where}) must hold a sample and lie within sweep {sweep}, "
-                f"which is {samples / per_ms:g} ms long"
+                f"{plan.recording_id}: window {name} ({where}) must hold a sample and lie within {inside}"
             )
         found[name] = slice(first, last)
     return found
 
 
-def _measure_sweep(recording: Recording, plan: Plan, sweep: int) -> dict:
-    windows = _window_samples(recording, plan, sweep)
-    current = {n: recording.signal(sweep, plan.channel, w.start, w.stop) * plan.pa_per_unit for n, w in windows.items()}
-    decoded = _decoded_means(recording, plan, sweep, windows)
-    command = decoded
-    if plan.voltage_channel is not None:
-        command = {
-            name: float(np.mean(recording.recorded_mv(sweep, plan.voltage_channel, w.start, w.stop)))
-            for name, w in windows.items()
-        }
-    compared = [n for n in windows if n != "peak" and plan.voltage_channel is not None and n in decoded]
-    means = {
-        f"{n}_pa": float(np.mean(current[n])) if n in current else math.nan for n in ("baseline", "steady", "tail")
-    }
+def _measure_sweep(recording: Recording, plan: Plan, segment: Segment, sweep: int) -> dict:
+    windows = _window_samples(recording, plan, segment, sweep)
+    current = {name: _current(recording, plan, sweep, window) for name, window in windows.items()}
+    command, source, difference = _command(recording, plan, segment, sweep, windows)
+    means = {f"{n}_pa": current[n].mean if n in current else math.nan for n in ("baseline", "steady", "tail")}
     peak = _extreme(current["peak"], plan) if "peak" in current else math.nan
     return {
+        **{key: said for key in ("condition", "ligand") if (said := getattr(segment, key))},
+        **({} if math.isnan(segment.ligand_total_mm) else {"ligand_total_mm": segment.ligand_total_mm}),
         "sweep": sweep,
+        "segment": "" if plan.segments == (NO_SEGMENT,) else segment.name,
+        "segment_exclude": segment.exclude,
+        "windows_from_ms": round(windows["steady"].start * 1e3 / recording.rate_hz - plan.windows_ms["steady"][0], 6),
         "holding_mv": command.get("baseline", math.nan),
         "command_mv": command["steady"],
-        "command_source": "decoded" if plan.voltage_channel is None else "recorded",
+        "command_source": source,
         "membrane_mv": plan.resting_mv + plan.sign * command["steady"],
         **means,
         "peak_pa": peak,
         "steady_membrane_pa": plan.sign * means["steady_pa"],
         "peak_membrane_pa": plan.sign * peak,
-        "baseline_sd_pa": float(np.std(current["baseline"])) if "baseline" in current else math.nan,
-        "command_difference_mv": max((abs(command[n] - decoded[n]) for n in compared), default=math.nan),
-        "saturated": _saturated(recording, plan, sweep, windows),
+        "tail_membrane_pa": plan.sign * means["tail_pa"],
+        **{f"{n}_membrane_mv": plan.resting_mv + plan.sign * command.get(n, math.nan) for n in ("peak", "tail")},
+        "baseline_sd_pa": current["baseline"].sd if "baseline" in current else math.nan,
+        **_kinetics(recording, plan, sweep, windows.get("kinetics")),
+        "command_difference_mv": difference,
+        "saturated": math.fsum(c.saturated for c in current.values()),
         "samples": int(np.sum([w.stop - w.start for w in windows.values()])),
     }
+
+
+def _kinetics(recording: Recording, plan: Plan, sweep: int, window: slice | None) -> dict:
+    """Return the time constant of a sweep; no number, and no reason, where no window asks for one."""
+    if window is None:
+        return dict(zip(kinetics.COLUMNS, (math.nan, math.nan, math.nan, ""), strict=True))
+    current = recording.signal(sweep, plan.channel, window.start, window.stop)
+    return kinetics.time_constant(current, recording.rate_hz)
+
+
+def _command(recording: Recording, plan: Plan, segment: Segment, sweep: int, windows: dict[str, slice]):
+    """Return the command in each window, where it is from, and how far recorded and decoded are apart (mV)."""
+    if not math.isnan(segment.command_mv):
+        return dict.fromkeys(windows, segment.command_mv), "stated", math.nan
+    decoded = _decoded_means(recording, plan, sweep, windows)
+    if plan.voltage_channel is None:
+        return decoded, "decoded", math.nan
+    command = {
+        name: _mean(recording.recorded_mv(sweep, plan.voltage_channel, *piece) for piece in _pieces(w.start, w.stop))
+        for name, w in windows.items()
+    }
+    apart = (abs(command[n] - decoded[n]) for n in windows if n not in ("peak", "kinetics") and n in decoded)
+    return command, "recorded", max(apart, default=math.nan)
 
 
 def _decoded_means(recording: Recording, plan: Plan, sweep: int, windows: dict[str, slice]) -> dict[str, float]:
@@ -263,38 +360,105 @@ def _decoded_means(recording: Recording, plan: Plan, sweep: int, windows: dict[s
             return {}
         reason = f"{plan.recording_id}: no voltage channel is named, and {error.problems[0].allowed}"
         raise recording.error(reason) from None
-    return {name: float(np.mean(decoded[w])) for name, w in windows.items()}
+    return {name: _mean(decoded[a:b] for a, b in _pieces(w.start, w.stop)) for name, w in windows.items()}
 
 
-def _extreme(current: np.ndarray, plan: Plan) -> float:
+@dataclass(frozen=True)
+class _Current:
+    """What a window holds: mean, SD and extremes in pA, and samples at the converter's limits (NaN for floats)."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+    saturated: float
+
+
+def _current(recording: Recording, plan: Plan, sweep: int, window: slice) -> _Current:
+    pieces = []
+    for piece in _pieces(window.start, window.stop):
+        values = recording.signal(sweep, plan.channel, *piece)
+        extremes = values.min(), values.max()
+        pieces.append((len(values), values.mean(), values.var(), *extremes, _saturated(recording, plan, sweep, piece)))
+    n, means, variances, low, high, saturated = (np.array(column, float) for column in zip(*pieces, strict=True))
+    mean = float(np.average(means, weights=n))
+    return _Current(
+        mean=mean,
+        sd=float(np.sqrt(np.average(variances + (means - mean) ** 2, weights=n))),
+        low=float(low.min()),
+        high=float(high.max()),
+        saturated=float(saturated.sum()),
+    )
+
+
+def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for first in range(start, stop, PIECE_SAMPLES):
+        yield first, min(first + PIECE_SAMPLES, stop)
+
+
+def _mean(pieces: Iterable[np.ndarray]) -> float:
+    lengths, means = zip(*((len(p), np.mean(p)) for p in pieces), strict=True)
+    return float(np.average(means, weights=lengths))
+
+
+def _extreme(current: _Current, plan: Plan) -> float:
     """Return the recorded value at the extreme; outward is positive current across the membrane."""
     if plan.polarity == "absolute":
-        return float(current[np.argmax(np.abs(current))])
+        return current.high if abs(current.high) > abs(current.low) else current.low
     outward_is_high = (plan.sign != -1) == (plan.polarity == "outward")
-    return float(np.max(current) if outward_is_high else np.min(current))
+    return current.high if outward_is_high else current.low
 
 
-def _saturated(recording: Recording, plan: Plan, sweep: int, windows: dict[str, slice]) -> float:
-    """Return how many samples of the windows stand at the converter's limits (NaN when the file holds floats)."""
+def _saturated(recording: Recording, plan: Plan, sweep: int, piece: tuple[int, int]) -> float:
+    """Return how many samples stand at the converter's limits (NaN when the file holds floats)."""
     if recording.code_limits is None:
         return math.nan
     low, high = recording.code_limits
-    codes = [recording.codes(sweep, plan.channel, w.start, w.stop) for w in windows.values()]
-    return float(np.sum([np.count_nonzero((c <= low) | (c >= high)) for c in codes]))
+    codes = recording.codes(sweep, plan.channel, *piece)
+    return float(np.count_nonzero((codes <= low) | (codes >= high)))
+
+
+def _thumbnail(recording: Recording, plan: Plan) -> pd.DataFrame:
+    """Return the lowest and the highest current in bins of time, of the first, the last and sweeps evenly between."""
+    count = len(recording.sweep_samples)
+    sweeps = np.unique(np.linspace(0, count - 1, min(count, THUMBNAIL_SWEEPS)).round().astype(int))
+    rows = []
+    for sweep in sweeps.tolist():
+        edges = np.unique(np.linspace(0, recording.sweep_samples[sweep], THUMBNAIL_BINS + 1).round().astype(int))
+        lows, highs = _extremes_in_bins(recording, plan, sweep, edges)
+        for (first, last), low, high in zip(pairwise(edges), lows, highs, strict=True):
+            ms = [float(edge) * 1e3 / recording.rate_hz for edge in (first, last)]
+            rows.append((plan.recording_id, sweep, *ms, _rounded(low), _rounded(high)))
+    return pd.DataFrame(rows, columns=list(THUMBNAIL_COLUMNS))
+
+
+def _extremes_in_bins(recording: Recording, plan: Plan, sweep: int, edges: np.ndarray):
+    if edges[-1] <= PIECE_SAMPLES:
+        values = recording.signal(sweep, plan.channel)
+        return np.minimum.reduceat(values, edges[:-1]), np.maximum.reduceat(values, edges[:-1])
+    bins = [_current(recording, plan, sweep, slice(*pair)) for pair in pairwise(edges)]
+    return [b.low for b in bins], [b.high for b in bins]
+
+
+def _rounded(value: float) -> float:
+    """Return a value for a picture: five digits."""
+    return float(f"{value:.5g}")
 
 
 def _numbers(recording: Recording, sweeps: list[dict]) -> dict:
     """Return the numbers of quality.csv; the drift is the linear trend of the baseline from first to last sweep."""
     table = pd.DataFrame(sweeps, columns=[
-        "sweep", "holding_mv", "command_source", "baseline_pa", "baseline_sd_pa", "command_difference_mv", "saturated",
-        "samples",
+        "sweep", "segment", "holding_mv", "command_source", "baseline_pa", "baseline_sd_pa", "command_difference_mv",
+        "saturated", "samples",
     ])  # fmt: skip
     drift = math.nan
-    if len(table) > 2 and np.ptp(table["holding_mv"]) < DISAGREEMENT_MV and table["baseline_pa"].notna().all():
+    steady_holding = len(table) > 2 and np.ptp(table["holding_mv"]) < SAME_LEVEL_MV
+    if steady_holding and np.ptp(table["sweep"]) and table["baseline_pa"].notna().all():
         drift = float(np.polyfit(table["sweep"], table["baseline_pa"], 1)[0] * np.ptp(table["sweep"]))
     samples = table["samples"].sum()
     return {
         "sweeps": len(recording.sweep_samples),
+        "sweeps_measured": int(table["sweep"].nunique()),
         "rate_hz": recording.rate_hz,
         "command_source": table["command_source"].iloc[0] if len(table) else "",
         "command_difference_mv": float(table["command_difference_mv"].max()),
@@ -304,29 +468,18 @@ def _numbers(recording: Recording, sweeps: list[dict]) -> dict:
     }
 
 
-def _verdict(row: Mapping, recording: Recording, plan: Plan, numbers: dict, frame: pd.DataFrame) -> tuple[str, str]:
-    excluded = _text(row, "exclude")
-    if excluded:
-        return "exclude", excluded
-    bad, doubtful = [], list(recording.notes)
-    measured = [f"{name}_pa" for name in plan.windows_ms]
-    if not np.isfinite(frame[measured].to_numpy(float)).all():
+def _doubts(recording: Recording, plan: Plan, table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return what makes a recording unusable, and what makes it doubtful, beside its numbers."""
+    bad, doubtful = [], [*recording.notes, *header_sanity(recording, plan.channel, plan.voltage_channel)]
+    measured = [f"{name}_pa" for name in plan.windows_ms if name != "kinetics"]
+    if not np.isfinite(table[measured].to_numpy(float)).all():
         bad.append("the current is not finite in a window")
-    saturated = numbers["saturated_percent"]
-    if saturated > 0:
-        which = bad if saturated >= SATURATED_EXCLUDE_PERCENT else doubtful
-        which.append(f"{saturated:.3g} % of the samples in the windows stand at the converter's limit")
-    difference = numbers["command_difference_mv"]
-    if difference > DISAGREEMENT_MV:
-        doubtful.append(f"the recorded and the decoded command differ by {difference:.3g} mV")
-    if not recording.protocol.episodic and plan.voltage_channel is None:
+    if not recording.protocol.episodic and (table["command_source"] == "decoded").any():
         doubtful.append("not episodic: the command is the header's holding level; a change by hand would not show")
-    if len(frame) < len(recording.sweep_samples):
+    if len(_measured_sweeps(recording)) < len(recording.sweep_samples):
         doubtful.append("the last sweep was aborted and is not measured")
     if math.isnan(plan.sign):
         doubtful.append("configuration is empty: membrane potential and current are not known")
     elif math.isnan(plan.resting_mv):
         doubtful.append("resting_mv is empty: the membrane potential of a cell-attached patch is not known")
-    if bad:
-        return "exclude", "; ".join(bad + doubtful)
-    return ("warn", "; ".join(doubtful)) if doubtful else ("pass", "")
+    return bad, doubtful

@@ -9,6 +9,7 @@ is the level of the epoch before, or the level before the first epoch; a *user l
 from sweep to sweep. Levels are in the output's unit, durations in samples per channel, sweeps count from 0.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from mgk.tables.problems import InputError
 PRE_HOLD_DIVISOR = 64
 TRAINS = ("pulse", "biphasic", "triangle", "cosine")
 MILLIVOLT_PER = {"mV": 1.0, "V": 1e3, "uV": 1e-3}
+PICOAMPERE_PER = {"pA": 1.0, "nA": 1e3, "uA": 1e6, "mA": 1e9, "A": 1e12, "fA": 1e-3}
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,10 @@ class UserList:
 
 @dataclass(frozen=True)
 class Output:
-    """A D/A channel: what it holds and which epochs it plays; `persists`: the last level stays between sweeps."""
+    """A D/A channel: what it holds and which epochs it plays; `persists`: the last level stays between sweeps.
+
+    `rests_in`: of outputs that alternate, in the even (0) or the odd (1) sweeps it stays at its holding level.
+    """
 
     name: str
     unit: str
@@ -66,17 +71,22 @@ class Output:
     user_list: UserList | None = None
     plays: bool = True
     refusal: str = ""
+    rests_in: int | None = None
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """The stimulus of a recording: length of a whole sweep, outputs, whether epochs are played, the active output."""
+    """The stimulus of a recording: length of a whole sweep, outputs, whether epochs are played, the active output.
+
+    `pre_hold`: a sweep starts at its holding level, as those of pCLAMP do, else with epoch A.
+    """
 
     sweep_samples: int
     outputs: tuple[Output, ...]
     episodic: bool
     active: int = 0
     refusal: str = ""
+    pre_hold: bool = True
 
 
 def waveform(protocol: Protocol, output: Output, sweep: int, samples: int) -> np.ndarray:
@@ -99,18 +109,18 @@ def waveform(protocol: Protocol, output: Output, sweep: int, samples: int) -> np
         When the command cannot be decoded, with the reason.
     """
     _refuse(protocol, output)
-    if not (protocol.episodic and output.plays):
+    if not (protocol.episodic and output.plays) or sweep % 2 == output.rests_in:
         return np.broadcast_to(output.holding, samples)
     total = protocol.sweep_samples
     if samples > total:
         raise InputError(f"sweep {sweep} has {samples} samples, the protocol only {total}: its command is not known")
-    before = _level_at_start(output, sweep)
+    before = held = _level_at_start(output, sweep)
     values, position = np.full(samples, before), 0
     for start, epoch in _timed_epochs(protocol, output, sweep):
         position = start + epoch.samples
         if position > total:
             raise InputError(f"the epochs of sweep {sweep} last longer than the sweep: its command is not known")
-        values[start:position] = _shape(epoch, before, len(values[start:position]))
+        values[start:position] = _shape(epoch, before, held, len(values[start:position]))
         before = epoch.level
     if position:
         values[position:] = before if output.persists else output.holding
@@ -134,21 +144,34 @@ def epoch_start(protocol: Protocol, output: Output, letter: str, sweep: int) -> 
 
 
 def voltage_output(protocol: Protocol) -> Output:
-    """Return the output that commands a voltage: the one that plays epochs, else the one the header calls active.
+    """Return the output that commands a voltage: see `output_in`."""
+    return output_in(protocol, MILLIVOLT_PER)
+
+
+def output_in(protocol: Protocol, units: Iterable[str]) -> Output:
+    """Return the output whose unit is one of these: the one that plays epochs, else the one the header calls active.
 
     Raises
     ------
     InputError
         When there is none, or more than one.
     """
-    volts = [o for o in protocol.outputs if o.unit in MILLIVOLT_PER]
-    candidates = [o for o in volts if o.plays] if protocol.episodic else []
+    if not protocol.outputs and protocol.refusal:
+        raise InputError(f"the command cannot be decoded: {protocol.refusal}")
+    fitting = [o for o in protocol.outputs if o.unit in units]
+    candidates = [o for o in fitting if o.plays] if protocol.episodic else []
     if not candidates:
-        candidates = [o for o in volts if o is protocol.outputs[protocol.active]]
+        candidates = [o for o in fitting if o is protocol.outputs[protocol.active]]
     if len(candidates) != 1:
         names = ", ".join(repr(o.name) for o in candidates) or "none"
-        raise InputError(f"one D/A output must command the voltage; the header has {names}")
+        quantity = "voltage" if "mV" in units else "current"
+        raise InputError(f"one D/A output must command the {quantity}; the header has {names}")
     return candidates[0]
+
+
+def no_protocol(reason: str) -> Protocol:
+    """Return the protocol of a file that has none, with the reason."""
+    return Protocol(0, (), True, refusal=reason)
 
 
 def _refuse(protocol: Protocol, output: Output) -> None:
@@ -158,7 +181,7 @@ def _refuse(protocol: Protocol, output: Output) -> None:
 
 
 def _pre_hold(protocol: Protocol) -> int:
-    return max(protocol.sweep_samples // PRE_HOLD_DIVISOR, 1)
+    return max(protocol.sweep_samples // PRE_HOLD_DIVISOR, 1) if protocol.pre_hold else 0
 
 
 def _in_sweep(output: Output, epoch: Epoch, sweep: int) -> Epoch:
@@ -190,12 +213,17 @@ def _level_at_start(output: Output, sweep: int) -> float:
     return _in_sweep(output, output.epochs[-1], sweep - 1).level
 
 
-def _shape(epoch: Epoch, before: float, samples: int) -> np.ndarray:
-    """Return the first samples of an epoch (the definitions of the trains are those of pCLAMP's file library)."""
+def _shape(epoch: Epoch, before: float, held: float, samples: int) -> np.ndarray:
+    """Return the first samples of an epoch (the definitions of the trains are those of pCLAMP's file library).
+
+    `held` is the level at which the sweep started: an epoch of resistance stays there for its first half.
+    """
     sample = np.arange(samples)
     height = epoch.level - before
     if epoch.kind == "step":
         return np.full(samples, epoch.level)
+    if epoch.kind == "resistance":
+        return np.where(sample < epoch.samples // 2, held, epoch.level)
     if epoch.kind == "ramp":
         return before + height * (sample / max(epoch.samples - 1, 1))
     if epoch.kind not in TRAINS:

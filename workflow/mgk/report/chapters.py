@@ -14,7 +14,7 @@ from mgk.analyses import ANALYSES, Analysis
 from mgk.checks import not_analysed, not_used
 from mgk.report.html import Fragment, figure_html, format_numbers, link_html, table_html
 from mgk.report.key_numbers import counted, is_there, key_numbers
-from mgk.study import Study
+from mgk.study import ONCE, Study
 from mgk.tables import read_table
 
 KINDS = {
@@ -37,7 +37,9 @@ SHOWN_FITS = (
     "verdict",
     "reason",
 )
-PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib", "neo", "snakemake", "papermill")
+CLAIM_COLUMNS = ("claim_id", "statement", "verdict", "reason", "recomputed", "source")
+MOST_GROUPS_NAMED = 4
+PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib", "snakemake", "papermill")
 
 
 def opening(project: Study) -> Fragment:
@@ -74,16 +76,15 @@ def numbers_table(project: Study) -> Fragment:
     shown = pd.DataFrame(
         {
             "Quantity": numbers["quantity"],
+            "Experiment": [
+                _notebook_link(project, ANALYSES[row["analysis"]], row["experiment"]) for _, row in numbers.iterrows()
+            ],
             "Group": numbers["group"],
             "Result [95 % CI]": [_interval(row) for _, row in numbers.iterrows()],
             "Unit": numbers["unit"],
             "Put in, or published": [_reference(row) for _, row in numbers.iterrows()],
             "n": numbers["n"],
             "Verdict": [_verdict(row) for _, row in numbers.iterrows()],
-            "Data": numbers["data"],
-            "Experiment": [
-                _notebook_link(project, ANALYSES[row["analysis"]], row["experiment"]) for _, row in numbers.iterrows()
-            ],
         },
         dtype=object,
     )
@@ -122,19 +123,32 @@ def chapter(project: Study, name: str) -> Fragment:
     parts = []
     for experiment in [e for a, e in project.analyses() if a == name]:
         settings = project.experiment(analysis.section, experiment)
-        parts.append(f"<h3>{escape(settings.get('title', experiment))}</h3>")
+        if not analysis.once:
+            parts.append(f"<h3>{escape(settings.get('title', experiment))}</h3>")
         if not is_there(project, analysis, experiment):
             parts.append(f"<p><strong>{_missing(project, analysis, experiment)}</strong></p>")
             continue
-        folder = project.results / analysis.stage / experiment
+        folder = project.root / analysis.folder(experiment)
         kind = KINDS[project.data_of(analysis.section, experiment)]
-        links = [link_html(t, f"../{analysis.stage}/{experiment}/{t}").html for t in analysis.tables]
+        place = analysis.folder(experiment).removeprefix("results")
+        links = [link_html(t, f"..{place}/{t}").html for t in analysis.tables]
         notebook = _notebook_link(project, analysis, experiment).html
         parts.append(f"<p>Data: {kind}. Notebook: {notebook}. Tables: {', '.join(links)}.</p>")
-        n = _counts(analysis, folder)
-        parts += [figure_html(folder / f, f"{words} {n}".strip()).html for f, words in analysis.figures.items()]
+        parts += _figures(analysis, folder)
         parts.append(_chapter_table(analysis, folder).html)
     return Fragment("".join(parts))
+
+
+def _figures(analysis: Analysis, folder: Path) -> list[str]:
+    """Return the figures with caption and n; of one that has nothing to draw, only its words."""
+    n = _counts(analysis, folder)
+    shown = []
+    for file, caption in analysis.figures.items():
+        alt = (folder / file).with_suffix(".alt.txt").read_text(encoding="utf-8").strip()
+        empty = alt.startswith("Nothing to draw")
+        figure = f"<p>{escape(alt)}</p>" if empty else figure_html(folder / file, f"{caption} {n}".strip(), alt).html
+        shown.append(figure)
+    return shown
 
 
 def solutions_chapter(project: Study) -> Fragment:
@@ -167,10 +181,14 @@ def _method(project: Study, name: str, experiment: str) -> str:
         return f"free Mg2+ and MgATP of each tube are solved in the medium {settings['medium']}"
     if name == "clinical_summary":
         return f"measure {settings['measure']}, table raw_data/{settings['table']}"
+    if name in ONCE:
+        return f"table raw_data/{settings['table']}"
     windows = settings["windows_ms"]
     origin = f"the start of epoch {windows['epoch']}" if "epoch" in windows else "the start of the sweep"
     spans = ", ".join(f"{k} {v[0]:g} to {v[1]:g} ms" for k, v in windows.items() if k != "epoch")
-    return f"windows from {origin}: {spans}; peak {settings.get('polarity', 'absolute')}; no corrections applied"
+    asked = {k: v for k, v in (settings.get("corrections") or {}).items() if v != "none"}
+    done = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in asked.items()) or "none"
+    return f"windows from {origin}: {spans}; peak {settings.get('polarity', 'absolute')}; corrections: {done}"
 
 
 def _interval(row: pd.Series) -> str:
@@ -219,30 +237,85 @@ def _counts(analysis: Analysis, folder: Path) -> str:
     """Return the n of a chapter in words, from whichever of its tables counts."""
     if analysis.name == "clinical_summary":
         return f"n: {read_table(folder / 'pooled.csv')['k'].max():.0f} studies."
+    if analysis.once:
+        return f"n: {len(read_table(folder / analysis.tables[0]))} {analysis.unit}."
     if analysis.name == "magnesium_calibration":
         samples = read_table(folder / "free_magnesium.csv")
         return f"n: {len(samples)} samples, {samples['animal_id'].nunique()} animals or donors."
     fits = read_table(folder / "fits.csv")
     groups = fits[fits["unit_id"] == ""].groupby("group", sort=False)[["n_cells", "n_animals"]].max()
     words = [f"{g}: {counted(analysis, n.n_cells, n.n_animals)}" for g, n in groups.iterrows()]
+    if len(words) > MOST_GROUPS_NAMED:
+        spans = [f"{s.min():.0f} to {s.max():.0f}" for s in (groups["n_cells"], groups["n_animals"])]
+        return f"n of {len(words)} groups: {spans[0]} {analysis.unit}, {spans[1]} animals."
     return f"n, {'; '.join(words)}." if words else ""
 
 
 def _chapter_table(analysis: Analysis, folder: Path) -> Fragment:
     if analysis.name == "clinical_summary":
-        return _pooled_table(read_table(folder / "pooled.csv"))
+        words = _words(read_table(folder / "words.csv", text=("section", "text")))
+        return Fragment(words + _pooled_table(read_table(folder / "pooled.csv")).html)
+    if analysis.name == "claims":
+        return _claims_table(read_table(folder / "claims.csv", text=CLAIM_COLUMNS))
+    if analysis.name == "magnesium_forms":
+        return _forms_table(read_table(folder / "magnesium_forms.csv", text=("flag",)))
     if analysis.name == "magnesium_calibration":
         return _magnesium_table(read_table(folder / "groups.csv"))
+    if analysis.name == "membrane_test":
+        return _quality_tables(folder)
     fits = read_table(folder / "fits.csv")
     groups = fits[(fits["unit_id"] == "") & ~fits["model"].str.startswith("chord")]
-    return table_html(groups[list(SHOWN_FITS)], "Parameters per group: cells within animals, 95 % intervals")
+    shown = table_html(groups[list(SHOWN_FITS)], "Parameters per group: cells within animals, 95 % intervals").html
+    if "comparisons.csv" in analysis.tables:
+        shown += _comparisons_table(read_table(folder / "comparisons.csv"))
+    return Fragment(shown)
+
+
+def _comparisons_table(comparisons: pd.DataFrame) -> str:
+    if comparisons.empty:
+        return "<p>There is nothing to compare: fewer than two conditions with a quantity of their own.</p>"
+    caption = "Conditions compared, the animal being the unit; p adjusted by Holm's method over all rows"
+    return table_html(comparisons.drop(columns=["experiment", "se", "df"]), caption).html
+
+
+def _quality_tables(folder: Path) -> Fragment:
+    """Show how many recordings have each verdict, and the passive properties where they were tested."""
+    verdicts = read_table(folder / "verdicts.csv").groupby(["verdict", "reason"], sort=False)["recording_id"].nunique()
+    counts = table_html(verdicts.rename("recordings").reset_index(), "Verdicts of quality")
+    fits = read_table(folder / "fits.csv")
+    groups = fits.loc[fits["unit_id"] == "", list(SHOWN_FITS)]
+    caption = "Passive properties: cells within animals, geometric means, 95 % intervals"
+    return counts if groups.empty else Fragment(counts.html + table_html(groups, caption).html)
 
 
 def _pooled_table(pooled: pd.DataFrame) -> Fragment:
     columns = ["model", "method", "test", "k", "back_transformed_estimate", "back_transformed_ci_low",
                "back_transformed_ci_high", "tau2", "i2", "q", "q_df", "q_p"]  # fmt: skip
+    if (pooled["subgroup"] != "").any():
+        columns.insert(0, "subgroup")
     labels = {c: c.removeprefix("back_transformed_") for c in columns}
     return table_html(pooled[columns], "Pooled estimates, back-transformed, with 95 % intervals", labels)
+
+
+def _words(words: pd.DataFrame) -> str:
+    """Return methods and results as paragraphs, and what is still needed as a list that opens."""
+    told = words[words["section"] != "still_needed"]
+    paragraphs = "".join(
+        f"<p><strong>{escape(r.section.capitalize())}.</strong> {escape(r.text)}</p>" for r in told.itertuples()
+    )
+    items = "".join(f"<li>{escape(text)}</li>" for text in words.loc[words["section"] == "still_needed", "text"])
+    return f"{paragraphs}<details><summary>What a reader has to supply</summary><ul>{items}</ul></details>"
+
+
+def _claims_table(claims: pd.DataFrame) -> Fragment:
+    shown = claims[list(CLAIM_COLUMNS)].assign(verdict=claims["verdict"].str.replace("_", " "))
+    return table_html(shown, "Verdicts, each with its arithmetic")
+
+
+def _forms_table(forms: pd.DataFrame) -> Fragment:
+    columns = ["salt", "molar_mass_g_mol", "elemental_percent", "salt_mg_at_upper_level", "flag", "source"]
+    labels = {"elemental_percent": "elemental Mg, % by mass", "salt_mg_at_upper_level": "mg of salt at 350 mg of Mg"}
+    return table_html(forms[columns], "Elemental magnesium, and the upper level of 350 mg from supplements", labels)
 
 
 def _magnesium_table(groups: pd.DataFrame) -> Fragment:

@@ -9,6 +9,7 @@ import math
 import pandas as pd
 
 from mgk.analyses import ANALYSES, Analysis
+from mgk.meta.effects import find_measure
 from mgk.study import Study
 from mgk.tables import read_table
 from mgk.tables.yaml_file import load_yaml
@@ -20,7 +21,18 @@ COLUMNS = (
 # The key numbers among the group rows of fits.csv: (model, parameter) -> (quantity, its name in truth.yaml).
 # The model is matched by its beginning.
 KEY_FITS = {
-    "current_voltage": {("local polynomial", "reversal_mv"): ("reversal potential, control", "")},
+    "membrane_test": {
+        ("membrane test", "access_mohm"): ("access resistance", "access_mohm"),
+        ("membrane test", "membrane_mohm"): ("membrane resistance", "membrane_mohm"),
+        ("membrane test", "capacitance_pf"): ("membrane capacitance", "capacitance_pf"),
+    },
+    "current_voltage": {
+        ("local polynomial", "reversal_mv"): ("reversal potential, control", ""),
+        ("boltzmann_activation", "v_half_mv"): ("V1/2 of activation", "v_half_mv"),
+        ("boltzmann_activation", "k_mv"): ("k of activation", "k_mv"),
+        ("boltzmann_inactivation", "v_half_mv"): ("V1/2 of inactivation", "v_half_mv"),
+        ("boltzmann_inactivation", "k_mv"): ("k of inactivation", "k_mv"),
+    },
     "magnesium_block": {
         ("woodhull", "ki0_mm"): ("Ki(0) of block by Mg2+", "ki0_mm"),
         ("woodhull", "z_delta"): ("z delta of block by Mg2+", "z_delta"),
@@ -30,6 +42,8 @@ KEY_FITS = {
         ("michaelis_menten_free_magnesium", "k05"): ("K0.5 for free Mg2+", "k05_free_magnesium_mm"),
     },
 }
+
+SHIFTS = {"boltzmann_activation": "shift of V1/2, activation", "boltzmann_inactivation": "shift of V1/2, inactivation"}
 
 
 def key_numbers(project: Study) -> pd.DataFrame:
@@ -86,7 +100,7 @@ def put_in(truth: dict, group: str, parameter: str) -> dict:
 
 
 def _table(project: Study, analysis: Analysis, experiment: str, name: str) -> pd.DataFrame:
-    return read_table(project.results / analysis.stage / experiment / name)
+    return read_table(project.root / analysis.folder(experiment) / name)
 
 
 def _from_fits(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
@@ -115,17 +129,37 @@ def _n_of(analysis: Analysis, fit: pd.Series) -> str:
 
 
 def _from_currents(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
-    """Reversal potentials without ligand, beside what Nernst expects of the recipes."""
+    """Reversal potentials without ligand, beside what Nernst expects of the recipes; and the gating by voltage."""
     groups = _table(project, analysis, experiment, "groups.csv")
     expected = groups.drop_duplicates("group").set_index("group")["nernst_potassium_mv"]
     rows = [r for r in _from_fits(project, analysis, experiment, truth) if r["group"] in expected.index]
     for row in rows:
-        if pd.notna(expected[row["group"]]):
+        if row["quantity"].startswith("reversal") and pd.notna(expected[row["group"]]):
             row |= {
                 "reference": round(expected[row["group"]], 1),
                 "reference_kind": "expected (Nernst, K+)",
                 "reference_source": "recipes of raw_data/solutions.yaml",
             }
+    return rows + _from_comparisons(project, analysis, experiment, truth)
+
+
+def _from_comparisons(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    """The shifts of V1/2 between conditions, beside the difference of what was put in."""
+    table = _table(project, analysis, experiment, "comparisons.csv")
+    rows = []
+    for _, found in table[table["model"].isin(SHIFTS) & (table["quantity"] == "v_half_mv")].iterrows():
+        ends = [put_in(truth, found[group], "v_half_mv") for group in ("group_a", "group_b")]
+        row = {"group": f"{found['group_b']} minus {found['group_a']}", "quantity": SHIFTS[found["model"]]}
+        row |= {"n": counted(analysis, found["n_cells"], found["n_animals"]), "estimate": found["difference"]}
+        row |= {c: found[c] for c in ("unit", "ci_low", "ci_high", "reason")}
+        p = f"p {found['p']:.2g}, Holm {found['p_holm']:.2g}; {found['method']}" if found["p"] >= 0 else "no test"
+        row["reason"] = "; ".join(x for x in (p, found["reason"]) if isinstance(x, str) and x)
+        row["verdict"] = "identified" if math.isfinite(found["ci_high"]) else "not_identified"
+        if all(ends):
+            difference = round(ends[1]["reference"] - ends[0]["reference"], 6)
+            sources = "; ".join(dict.fromkeys(end["reference_source"] for end in ends))
+            row |= {"reference": difference, "reference_kind": "put in", "reference_source": sources}
+        rows.append(row)
     return rows
 
 
@@ -170,8 +204,8 @@ def _from_clinical(project: Study, analysis: Analysis, experiment: str, truth: d
         for _, row in chosen[chosen["subgroup"] == ""].iterrows():
             found = {
                 "group": group,
-                "quantity": MEASURES.get(settings["measure"], settings["measure"]),
-                "unit": "1",
+                "quantity": find_measure(settings["measure"]).label,
+                "unit": settings.get("unit", "1"),
                 "estimate": row["back_transformed_estimate"],
                 "ci_low": row["back_transformed_ci_low"],
                 "ci_high": row["back_transformed_ci_high"],
@@ -184,6 +218,28 @@ def _from_clinical(project: Study, analysis: Analysis, experiment: str, truth: d
     return rows
 
 
+def _from_claims(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    del truth  # claims are of real publications
+    claims = _table(project, analysis, experiment, "claims.csv")
+    counts = claims["verdict"].value_counts(sort=False)
+    return [
+        {
+            "group": "",
+            "quantity": f"claims {verdict.replace('_', ' ')}",
+            "unit": "1",
+            "estimate": count,
+            "n": f"{len(claims)} claims",
+        }
+        for verdict, count in counts.items()
+    ]
+
+
+def _from_forms(project: Study, analysis: Analysis, experiment: str, truth: dict) -> list[dict]:
+    """The table of salts has no key number of its own."""
+    del project, analysis, experiment, truth
+    return []
+
+
 def _published(reference: dict) -> dict:
     interval = f" [{reference['ci_low']:g}, {reference['ci_high']:g}]" if "ci_low" in reference else ""
     return {
@@ -193,11 +249,13 @@ def _published(reference: dict) -> dict:
     }
 
 
-MEASURES = {"OR": "odds ratio", "RR": "risk ratio", "RD": "risk difference", "GEN": "estimate"}
 READERS = {
+    "membrane_test": _from_fits,
     "current_voltage": _from_currents,
     "magnesium_block": _from_fits,
     "magnesium_calibration": _from_magnesium,
     "atpase_activity": _from_fits,
     "clinical_summary": _from_clinical,
+    "claims": _from_claims,
+    "magnesium_forms": _from_forms,
 }

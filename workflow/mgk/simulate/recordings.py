@@ -14,18 +14,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import bessel, lfilter, lfilter_zi
+from scipy.signal import lfilter
 
 from mgk.constants import thermal_voltage_mv
 from mgk.recordings.protocol import PRE_HOLD_DIVISOR, Epoch, Output
 from mgk.simulate.abf import Signal, write_abf
+from mgk.simulate.apparatus import COMMENT, amplified, transient, value
 from mgk.solutions import solve_solution
 from mgk.tables.yaml_file import load_yaml
 
-COMMENT = "SIMULATED by mgk.simulate, not measured; what was put in: raw_data/truth.yaml"
 CURRENT, VOLTAGE = "Ip", "Vp"
 CURRENT_FULL_SCALE_PA, VOLTAGE_FULL_SCALE_MV = 5000.0, 250.0
-FILTER_ORDER = 4
 SERIES_RESISTANCE_ITERATIONS = 50
 
 
@@ -42,12 +41,12 @@ def write(truth: Mapping, raw_data: Path) -> pd.DataFrame:
     (raw_data / "recordings").mkdir(parents=True, exist_ok=True)
     rows = []
     for number, cell in enumerate(cells(truth).itertuples()):
-        totals = _value(put_in, "magnesium_total_mm")
+        totals = value(put_in, "magnesium_total_mm")
         order = np.random.default_rng([put_in["seed"], number]).permutation(len(totals))
         for level, total in enumerate(totals):
             label = f"mg{total:g}".replace(".", "p")
             bath = f"romk_internal_{label}"
-            free = solve_solution(recipes[bath], constants=_value(put_in, "solution_constants")).free_mm["Mg"]
+            free = solve_solution(recipes[bath], constants=value(put_in, "solution_constants")).free_mm["Mg"]
             row = _row(put_in, cell, label, total, bath)
             rng = np.random.default_rng([put_in["seed"], number, level])
             signals = _record(put_in, cell, free, int(order[level]), row["recording_id"], rng)
@@ -55,7 +54,7 @@ def write(truth: Mapping, raw_data: Path) -> pd.DataFrame:
                 raw_data / row["file"],
                 signals if row["voltage_channel"] else signals[:1],
                 [_output(put_in)],
-                rate_hz=_value(put_in, "rate_hz"),
+                rate_hz=value(put_in, "rate_hz"),
                 comment=COMMENT,
             )
             rows.append(row)
@@ -74,31 +73,27 @@ def cells(truth: Mapping) -> pd.DataFrame:
     rng = np.random.default_rng(put_in["seed"])
     rows, animal = [], 0
     for condition, own in put_in["conditions"].items():
-        for animal_of_condition in range(_value(put_in, "animals_per_condition")):
+        for animal_of_condition in range(value(put_in, "animals_per_condition")):
             animal += 1
-            animal_ki = rng.normal(0, _value(put_in, "animal_sd_ln_ki"))
-            animal_conductance = rng.normal(0, _value(put_in, "animal_cv_conductance"))
-            for _ in range(_value(put_in, "cells_per_animal")):
-                ln_ki = animal_ki + rng.normal(0, _value(put_in, "cell_sd_ln_ki"))
-                ln_conductance = animal_conductance + rng.normal(0, _value(put_in, "cell_cv_conductance"))
-                ln_leak = rng.normal(0, _value(put_in, "leak_sd_ln"))
+            animal_ki = rng.normal(0, value(put_in, "animal_sd_ln_ki"))
+            animal_conductance = rng.normal(0, value(put_in, "animal_cv_conductance"))
+            for _ in range(value(put_in, "cells_per_animal")):
+                ln_ki = animal_ki + rng.normal(0, value(put_in, "cell_sd_ln_ki"))
+                ln_conductance = animal_conductance + rng.normal(0, value(put_in, "cell_cv_conductance"))
+                ln_leak = rng.normal(0, value(put_in, "leak_sd_ln"))
                 rows.append({
                     "cell_id": f"romk_c{len(rows) + 1:02d}",
                     "animal_id": f"romk_a{animal}",
                     "condition": condition,
-                    "external_potassium_mm": _value(own, "external_potassium_mm"),
-                    "pipette_solution": _value(own, "pipette_solution"),
-                    "ki0_mm": _value(own, "ki0_mm") * np.exp(ln_ki),
-                    "z_delta": _value(put_in, "z_delta"),
-                    "outward_current_pa": _value(put_in, "outward_current_pa") * np.exp(ln_conductance),
-                    "leak_ns": _value(put_in, "leak_conductance_ns") * np.exp(ln_leak),
-                    "voltage_recorded": animal_of_condition < _value(put_in, "animals_per_condition") - 1,
+                    "external_potassium_mm": value(own, "external_potassium_mm"),
+                    "pipette_solution": value(own, "pipette_solution"),
+                    "ki0_mm": value(own, "ki0_mm") * np.exp(ln_ki),
+                    "z_delta": value(put_in, "z_delta"),
+                    "outward_current_pa": value(put_in, "outward_current_pa") * np.exp(ln_conductance),
+                    "leak_ns": value(put_in, "leak_conductance_ns") * np.exp(ln_leak),
+                    "voltage_recorded": animal_of_condition < value(put_in, "animals_per_condition") - 1,
                 })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def _value(entries: Mapping, name: str):
-    return entries[name]["value"]
 
 
 def _row(put_in: Mapping, cell, label: str, total: float, bath: str) -> dict:
@@ -116,10 +111,10 @@ def _row(put_in: Mapping, cell, label: str, total: float, bath: str) -> dict:
         "configuration": "inside_out",
         "pipette_solution": cell.pipette_solution,
         "bath_solution": bath,
-        "temperature_c": _value(put_in, "temperature_c"),
+        "temperature_c": value(put_in, "temperature_c"),
         "channel": CURRENT,
         "voltage_channel": VOLTAGE if cell.voltage_recorded else "",
-        "exclude": "seal lost during the recording" if recording_id == _value(put_in, "lost_recording") else "",
+        "exclude": "seal lost during the recording" if recording_id == value(put_in, "lost_recording") else "",
     }
 
 
@@ -128,15 +123,15 @@ def _row(put_in: Mapping, cell, label: str, total: float, bath: str) -> dict:
 
 def _samples(put_in: Mapping) -> tuple[int, int, int]:
     """Return samples of a sweep, and the first sample of the step and after it."""
-    per_ms = _value(put_in, "rate_hz") / 1000
-    start_ms, stop_ms = _value(put_in, "step_ms")
-    return round(_value(put_in, "sweep_ms") * per_ms), round(start_ms * per_ms), round(stop_ms * per_ms)
+    per_ms = value(put_in, "rate_hz") / 1000
+    start_ms, stop_ms = value(put_in, "step_ms")
+    return round(value(put_in, "sweep_ms") * per_ms), round(start_ms * per_ms), round(stop_ms * per_ms)
 
 
 def _output(put_in: Mapping) -> Output:
     """Return the pipette's command: the negative of the membrane's steps."""
     total, start, stop = _samples(put_in)
-    levels = [-v for v in _value(put_in, "step_mv")]
+    levels = [-v for v in value(put_in, "step_mv")]
     before = Epoch(0, "step", 0.0, start - total // PRE_HOLD_DIVISOR)
     step = Epoch(1, "step", levels[0], stop - start, level_step=levels[1] - levels[0])
     return Output("Cmd 0", "mV", 0.0, (before, step))
@@ -144,7 +139,7 @@ def _output(put_in: Mapping) -> Output:
 
 def _membrane_command_mv(put_in: Mapping) -> np.ndarray:
     total, start, stop = _samples(put_in)
-    steps = np.asarray(_value(put_in, "step_mv"), float)
+    steps = np.asarray(value(put_in, "step_mv"), float)
     command = np.zeros((len(steps), total))
     command[:, start:stop] = steps[:, None]
     return command
@@ -155,8 +150,8 @@ def _membrane_command_mv(put_in: Mapping) -> np.ndarray:
 
 def _channel_pa(put_in: Mapping, cell, free_magnesium_mm: float, membrane_mv: np.ndarray) -> np.ndarray:
     """Return the steady current of the channels: GHK, scaled to the unblocked current at +100 mV, times Woodhull."""
-    thermal_mv = thermal_voltage_mv(_value(put_in, "temperature_c"))
-    inside, outside = _value(put_in, "internal_potassium_mm"), cell.external_potassium_mm
+    thermal_mv = thermal_voltage_mv(value(put_in, "temperature_c"))
+    inside, outside = value(put_in, "internal_potassium_mm"), cell.external_potassium_mm
 
     def ghk(voltage_mv):
         # Near 0 mV both numerator and denominator vanish; a nanovolt away the quotient is good to 1e-9.
@@ -170,11 +165,11 @@ def _channel_pa(put_in: Mapping, cell, free_magnesium_mm: float, membrane_mv: np
 
 def _steady_pa(put_in: Mapping, cell, free_magnesium_mm: float, gain: float, leak_ns, command_mv) -> np.ndarray:
     """Return the current of the patch at a command, the membrane being off it by what the series resistance takes."""
-    mv_per_pa = _value(put_in, "series_resistance_mohm") * 1e-3
+    mv_per_pa = value(put_in, "series_resistance_mohm") * 1e-3
     membrane_mv = np.array(command_mv, float)
     for _ in range(SERIES_RESISTANCE_ITERATIONS):
         current = gain * _channel_pa(put_in, cell, free_magnesium_mm, membrane_mv)
-        current = current + leak_ns * (membrane_mv - _value(put_in, "leak_reversal_mv"))
+        current = current + leak_ns * (membrane_mv - value(put_in, "leak_reversal_mv"))
         membrane_mv = command_mv - current * mv_per_pa
     return current
 
@@ -183,18 +178,22 @@ def _record(put_in: Mapping, cell, free_magnesium_mm: float, order: int, recordi
     """Return the channels of a recording; `order` counts the recordings of the patch from 0."""
     command = _membrane_command_mv(put_in)
     sweeps = np.arange(len(command))
-    rundown = (1 - _value(put_in, "rundown_per_recording")) ** order
-    gain = rundown * (1 + rng.normal(0, _value(put_in, "gain_error_cv")))
+    rundown = (1 - value(put_in, "rundown_per_recording")) ** order
+    gain = rundown * (1 + rng.normal(0, value(put_in, "gain_error_cv")))
     leak_ns = np.full(len(command), cell.leak_ns)
-    if recording_id == _value(put_in, "lost_recording"):
-        leak_ns[len(sweeps) // 3 :] += _value(put_in, "lost_leak_ns")
+    if recording_id == value(put_in, "lost_recording"):
+        leak_ns[len(sweeps) // 3 :] += value(put_in, "lost_leak_ns")
     steady = _steady_pa(put_in, cell, free_magnesium_mm, gain, leak_ns[:, None], command)
-    membrane = _amplified(put_in, _relaxed(put_in, steady) + _transient(put_in, command))
-    drift = rng.normal(0, _value(put_in, "baseline_drift_sd_pa")) * sweeps / (len(sweeps) - 1)
-    noise = _amplified(put_in, rng.normal(0, 1, command.shape))
-    noise *= _value(put_in, "noise_sd_pa") / np.std(noise)
-    voltage = rng.normal(0, _value(put_in, "voltage_offset_sd_mv")) + _amplified(put_in, -command)
-    voltage += rng.normal(0, _value(put_in, "voltage_noise_sd_mv"), command.shape)
+    apparatus = value(put_in, "rate_hz"), value(put_in, "filter_hz")
+    capacitive = transient(
+        command, apparatus[0], value(put_in, "transient_pa_per_mv"), value(put_in, "transient_tau_ms")
+    )
+    membrane = amplified(_relaxed(put_in, steady) + capacitive, *apparatus)
+    drift = rng.normal(0, value(put_in, "baseline_drift_sd_pa")) * sweeps / (len(sweeps) - 1)
+    noise = amplified(rng.normal(0, 1, command.shape), *apparatus)
+    noise *= value(put_in, "noise_sd_pa") / np.std(noise)
+    voltage = rng.normal(0, value(put_in, "voltage_offset_sd_mv")) + amplified(-command, *apparatus)
+    voltage += rng.normal(0, value(put_in, "voltage_noise_sd_mv"), command.shape)
     return [
         Signal(CURRENT, "pA", CURRENT_FULL_SCALE_PA, -membrane + drift[:, None] + noise),
         Signal(VOLTAGE, "mV", VOLTAGE_FULL_SCALE_MV, voltage),
@@ -206,18 +205,5 @@ def _record(put_in: Mapping, cell, free_magnesium_mm: float, order: int, recordi
 
 def _relaxed(put_in: Mapping, steady: np.ndarray) -> np.ndarray:
     """Return the current as it follows a step, exponentially."""
-    keep = np.exp(-1000 / (_value(put_in, "rate_hz") * _value(put_in, "onset_tau_ms")))
+    keep = np.exp(-1000 / (value(put_in, "rate_hz") * value(put_in, "onset_tau_ms")))
     return lfilter([1 - keep], [1, -keep], steady, axis=1, zi=keep * steady[:, :1])[0]
-
-
-def _transient(put_in: Mapping, command: np.ndarray) -> np.ndarray:
-    """Return what remains of the capacitive current after compensation."""
-    keep = np.exp(-1000 / (_value(put_in, "rate_hz") * _value(put_in, "transient_tau_ms")))
-    steps = np.diff(command, axis=1, prepend=command[:, :1])
-    return lfilter([_value(put_in, "transient_pa_per_mv")], [1, -keep], steps, axis=1)
-
-
-def _amplified(put_in: Mapping, trace: np.ndarray) -> np.ndarray:
-    """Return a trace behind the amplifier's low-pass Bessel filter, which has settled on its first sample."""
-    b, a = bessel(FILTER_ORDER, _value(put_in, "filter_hz"), fs=_value(put_in, "rate_hz"), norm="mag")
-    return lfilter(b, a, trace, axis=1, zi=lfilter_zi(b, a)[None, :] * trace[:, :1])[0]

@@ -35,7 +35,8 @@ def read_table(path: Path | str, text: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 ALWAYS_TEXT = (
-    "experiment", "group", "condition", "verdict", "reason", "flag", "unit", "model", "parameter", "well", "read_name",
-    "label", "plate_name", "mode", "role", "assay", "command_source", "segment", "ligand", "ligand_side", "analysis",
-    "measure", "subgroup", "method", "test", "study", "note", "exclude", "species", "constants", "statistic",
+    "experiment", "group", "condition", "verdict", "reason", "flag", "unit", "model", "parameter", "well",
+    "read_name", "label", "plate_name", "mode", "role", "assay", "command_source", "segment", "ligand", "ligand_side",
+    "segment_exclude", "analysis", "measure", "subgroup", "method", "test", "study", "note", "exclude", "species",
+    "constants", "statistic",
 )  # fmt: skip

@@ -1,16 +1,24 @@
-"""Figures of the clinical stage: the forest plot, and its text alternative.
+"""The forest plot, and its text alternative.
 
-Everything that is drawn or written comes from the two tables, `effects` (`mgk.meta.effects` with the weights of
-`mgk.meta.pooling`) and `pooled`; nothing is computed here but places and rounded text, so that figure and table agree.
+Studies, both models, the prediction interval, and the numbers of the tables beside them; where the table has columns
+`rob_*`, a strip with the risk of bias as it was judged by those who filled them.
 """
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from mgk.figures import style
-from mgk.meta.effects import CORRECTED, SCALES, Measure, find_measure
-from mgk.meta.pooling import COMMON, NAMES, RANDOM, pooled_row, show_value
+from mgk.figures.clinical.axis import (
+    axis_name,
+    interval,
+    limits_shown,
+    measure_and_scale,
+    plain,
+    set_scale,
+    summary_label,
+)
+from mgk.meta.effects import CORRECTED, COUNTS, MEANS, PROPORTION, SCALES, Measure
+from mgk.meta.pooling import COMMON, RANDOM, pooled_row, show_value
 
 ROW_IN = 0.2
 PLOT_IN = 3.3
@@ -22,6 +30,18 @@ LARGEST_SQUARE_PT = 11.0
 
 LONGEST_LABEL = 44
 MARK = "*"
+COLUMN_IN = 0.95
+BIAS_IN = 0.3
+# Risk of bias as tables write it: sign and colour; a judgement of another name is written as it is.
+BIAS = {
+    "low": ("+", style.PALETTE[2]),
+    "some concerns": ("?", style.PALETTE[4]),
+    "unclear": ("?", style.PALETTE[4]),
+    "moderate": ("?", style.PALETTE[4]),
+    "high": ("−", style.PALETTE[1]),
+    "serious": ("−", style.PALETTE[1]),
+    "critical": ("−", style.PALETTE[1]),
+}
 
 
 def forest(
@@ -57,18 +77,21 @@ def forest(
     Figure
         Taller with every study.
     """
-    measure, scale = find_measure(effects["measure"].iloc[0]), effects["scale"].iloc[0]
+    measure, scale = measure_and_scale(effects)
     rows = (pooled_row(pooled, common), pooled_row(pooled, random))
-    has_counts = "n_treatment" in effects
+    columns = _data_columns(effects)
+    subgroups = _subgroups(pooled, random, common)
+    bias = [name for name in effects if name.startswith("rob_")]
     labels = [_label(study) for _, study in effects.iterrows()]
-    summaries = [_summary_label(row) for row in rows]
-    widest = max(len(text) for text in (*labels, *summaries, "Prediction interval (t, k-2)"))
+    summaries = [summary_label(row) for row in rows]
+    grouped = [_subgroup_label(row) for row in subgroups]
+    widest = max(len(text) for text in (*labels, *summaries, *grouped, "Prediction interval (t, k-2)"))
     study_in = widest * CHARACTER_IN + 0.1
-    left_in, right_in = study_in + (2.0 if has_counts else 0.0), 3.2
+    left_in, right_in = study_in + COLUMN_IN * len(columns) + 0.1 * bool(columns), 3.2 + BIAS_IN * len(bias)
     k = len(effects)
     fig, axes = style.figure(
         left_in + PLOT_IN + right_in,
-        (k + 7) * ROW_IN + 1.3,
+        (k + 7 + len(subgroups)) * ROW_IN + 1.3,
         1,
         3,
         sharey=True,
@@ -78,19 +101,24 @@ def forest(
     for side, width in ((left, left_in), (right, right_in)):
         side.set_axis_off()
         side.set_xlim(0, width)
-    plot.set_ylim(k + 3.7, -2.0)
+    plot.set_ylim(k + 3.7 + len(subgroups), -2.0)
 
     _draw_studies(plot, effects)
-    _write_studies(left, right, effects, labels, study_in, measure)
+    _write_studies(left, right, effects, labels, measure)
     _draw_pooled(plot, rows, k, measure)
     _write_pooled(left, right, rows, summaries, k, measure)
-    _write_headings(left, right, study_in, has_counts, level)
-    if has_counts:
-        _write_totals(left, effects, study_in)
-    _set_axis(plot, effects, rows, measure, scale)
+    _write_headings(right, level)
+    _text(left, 0, -1, "Study", weight="bold")
+    for place, column in enumerate(columns, 1):
+        _write_column(left, study_in + COLUMN_IN * place, column)
+    for place, name in enumerate(bias):
+        _write_bias(right, 3.2 + BIAS_IN * (place + 0.5), name, effects[name])
+    for place, (row, label) in enumerate(zip(subgroups, grouped, strict=True)):
+        _write_subgroup(left, plot, right, k + 3.6 + place, row, label, measure)
+    _set_axis(plot, effects, (*rows, *subgroups), measure, scale)
     if title:
-        fig.suptitle(_plain(title), x=0.01, ha="left", fontsize=10)
-    fig.supxlabel("\n".join(_footnotes(effects, rows)), x=0.01, ha="left", fontsize=7.5)
+        fig.suptitle(plain(title), x=0.01, ha="left", fontsize=10)
+    fig.supxlabel("\n".join([*_footnotes(effects, rows), *_bias_notes(effects, bias)]), x=0.01, ha="left", fontsize=7.5)
     fig.alt = forest_alt_text(effects, pooled, title=title, common=common, random=random)
     return fig
 
@@ -104,24 +132,21 @@ def forest_alt_text(
     random: tuple[str, str] = RANDOM,
 ) -> str:
     """Say in words what `forest` shows: studies, their range, both pooled estimates, prediction and heterogeneity."""
-    measure, scale = find_measure(effects["measure"].iloc[0]), effects["scale"].iloc[0]
-    null = f"{SCALES[scale](measure.null):g}"
+    measure, scale = measure_and_scale(effects)
     values = effects["back_transformed_estimate"]
     low, high = (show_value(v, measure) for v in (values.min(), values.max()))
-    below = int((effects["ci_high"] < measure.null).sum())
-    above = int((effects["ci_low"] > measure.null).sum())
     studies = "1 study" if len(effects) == 1 else f"{len(effects)} studies"
     head = f"Forest plot{f', {title}' if title else ''}: {measure.label} of {studies}, from {low} to {high}; "
-    parts = [
-        head + f"{below} with an interval wholly below {null}, {above} wholly above."
-        f" Below {null} means {measure.below}."
-    ]
+    parts = [head + _against_null(effects, measure, scale)]
     for choice in (common, random):
         row = pooled_row(pooled, choice)
-        shown = _interval(row, measure) if np.isfinite(row["estimate"]) else row["note"]
-        parts.append(f"{_summary_label(row)}: {shown}.")
+        shown = interval(row, measure) if np.isfinite(row["estimate"]) else row["note"]
+        parts.append(f"{summary_label(row)}: {shown}.")
         if np.isfinite(row["pi_low"]):
-            parts.append(f"Prediction interval {_limits_shown(row, 'pi', measure)}.")
+            parts.append(f"Prediction interval {limits_shown(row, 'pi', measure)}.")
+    parts += [
+        f"Subgroup {_subgroup_label(row)}: {interval(row, measure)}." for row in _subgroups(pooled, random, common)
+    ]
     return " ".join([*parts, _heterogeneity(*(pooled_row(pooled, c) for c in (common, random)))])
 
 
@@ -134,19 +159,78 @@ def _draw_studies(plot, effects: pd.DataFrame) -> None:
     plot.plot(effects["yi"], places, "|", color="black", ms=3.5, mew=0.8, zorder=4)
 
 
-def _write_studies(left, right, effects, labels, study_in, measure) -> None:
+def _against_null(effects: pd.DataFrame, measure: Measure, scale: str) -> str:
+    if np.isnan(measure.null):
+        return "a proportion is no comparison."
+    null = f"{SCALES[scale](measure.null):g}"
+    below, above = int((effects["ci_high"] < measure.null).sum()), int((effects["ci_low"] > measure.null).sum())
+    return f"{below} with an interval wholly below {null}, {above} wholly above. Below {null} means {measure.below}."
+
+
+def _write_studies(left, right, effects, labels, measure) -> None:
     for place, (label, (_, study)) in enumerate(zip(labels, effects.iterrows(), strict=True)):
         _text(left, 0, place, label)
-        if "n_treatment" in effects:
-            _text(left, study_in + 0.9, place, f"{study['events_treatment']}/{study['n_treatment']}", "right")
-            _text(left, study_in + 1.85, place, f"{study['events_control']}/{study['n_control']}", "right")
         _write_effect(right, place, study, measure)
         _text(right, 2.45, place, _percent(study["weight_common_percent"]), "right")
         _text(right, 3.1, place, _percent(study["weight_random_percent"]), "right")
 
 
+def _data_columns(effects: pd.DataFrame) -> list[tuple[str, str, list[str], str]]:
+    """Return heading, second heading, a text a study and a total for what the effects were made from."""
+    arms = (("Treatment", "treatment"), ("Control", "control"))
+    if set(COUNTS) <= set(effects):
+        return [_count_column(effects, word, f"events_{arm}", f"n_{arm}") for word, arm in arms]
+    if set(MEANS) <= set(effects):
+        rows = [effects[[f"mean_{arm}", f"sd_{arm}", f"n_{arm}"]] for _, arm in arms]
+        return [
+            (
+                word,
+                "mean (SD)",
+                [f"{m:.3g} ({s:.3g})" for m, s, _ in part.to_numpy(float)],
+                f"n {part.iloc[:, 2].sum()}",
+            )
+            for (word, _), part in zip(arms, rows, strict=True)
+        ]
+    if set(PROPORTION) <= set(effects):
+        return [_count_column(effects, "", "events", "n")]
+    return []
+
+
+def _count_column(effects, word, events, n) -> tuple[str, str, list[str], str]:
+    texts = [f"{a}/{b}" for a, b in zip(effects[events], effects[n], strict=True)]
+    return word, "events/n", texts, f"{int(effects[events].sum())}/{int(effects[n].sum())}"
+
+
+def _write_column(left, x: float, column: tuple[str, str, list[str], str]) -> None:
+    first, second, texts, total = column
+    _text(left, x, -1.6, first, "right", weight="bold")
+    _text(left, x, -0.9, second, "right", weight="bold")
+    for place, text in enumerate(texts):
+        _text(left, x, place, text, "right")
+    _text(left, x, len(texts) + 0.6, total, "right", weight="bold")
+
+
+def _write_bias(right, x: float, name: str, judged: pd.Series) -> None:
+    """Write one column of judgements: a sign in a colour, so that either will do."""
+    right.text(x, -0.7, _bias_name(name), rotation=60, fontsize=7, ha="left", va="bottom", rotation_mode="anchor")
+    for place, value in enumerate(judged.fillna("").astype(str)):
+        sign, colour = BIAS.get(value.strip().lower(), (value[:3], style.GREY))
+        right.text(x, place, plain(sign), color=colour, fontsize=9, weight="bold", ha="center", va="center")
+
+
+def _bias_notes(effects: pd.DataFrame, bias: list[str]) -> list[str]:
+    if not bias:
+        return []
+    return ["Risk of bias as judged in the table: + low, ? some concerns or unclear, − high; empty: not judged."]
+
+
+def _bias_name(name: str) -> str:
+    return name.removeprefix("rob_").replace("_", " ")
+
+
 def _draw_pooled(plot, rows, k: int, measure: Measure) -> None:
-    plot.axvline(measure.null, color="black", lw=0.8, zorder=1)
+    if not np.isnan(measure.null):
+        plot.axvline(measure.null, color="black", lw=0.8, zorder=1)
     for place, row, colour in zip((k + 0.6, k + 1.6), rows, (style.GREY, style.PALETTE[1]), strict=True):
         if not np.isfinite(row["estimate"]):
             continue
@@ -171,25 +255,38 @@ def _write_pooled(left, right, rows, summaries, k: int, measure: Measure) -> Non
     random = rows[1]
     if np.isfinite(random["pi_low"]):
         _text(left, 0, k + 2.6, f"Prediction interval ({random['pi_rule']})")
-        _text(right, 1.8, k + 2.6, _limits_shown(random, "pi", measure), "right")
+        _text(right, 1.8, k + 2.6, limits_shown(random, "pi", measure), "right")
 
 
-def _write_headings(left, right, study_in: float, has_counts: bool, level: float) -> None:
-    _text(left, 0, -1, "Study", weight="bold")
-    if has_counts:
-        for place, arm in ((0.9, "Treatment"), (1.85, "Control")):
-            _text(left, study_in + place, -1.6, arm, "right", weight="bold")
-            _text(left, study_in + place, -0.9, "events/n", "right", weight="bold")
+def _subgroups(pooled: pd.DataFrame, random: tuple[str, str], common: tuple[str, str]) -> list[pd.Series]:
+    """Return the row of each subgroup that is shown: random effects, or with one study the common effect."""
+    found = []
+    for name in pooled["subgroup"].fillna("").drop_duplicates():
+        if name:
+            row = pooled_row(pooled, random, name)
+            found.append(row if np.isfinite(row["estimate"]) else pooled_row(pooled, common, name))
+    return found
+
+
+def _subgroup_label(row: pd.Series) -> str:
+    name = str(row["subgroup"])
+    return plain(
+        f"{name[:LONGEST_LABEL]}, k = {row['k']:.0f} ({row['model']} effect{'s' * (row['model'] == 'random')})"
+    )
+
+
+def _write_subgroup(left, plot, right, place: float, row: pd.Series, label: str, measure: Measure) -> None:
+    _text(left, 0, place, label)
+    corners = [row["ci_low"], row["estimate"], row["ci_high"], row["estimate"]]
+    plot.fill(corners, [place, place - 0.28, place, place + 0.28], facecolor="none", edgecolor=style.PALETTE[1], lw=1)
+    _write_effect(right, place, row, measure)
+
+
+def _write_headings(right, level: float) -> None:
     _text(right, 1.8, -1, f"Effect [{100 * level:g} % CI]", "right", weight="bold")
     _text(right, 2.75, -1.6, "Weight, %", "center", weight="bold")
     _text(right, 2.45, -0.9, "common", "right", weight="bold")
     _text(right, 3.1, -0.9, "random", "right", weight="bold")
-
-
-def _write_totals(left, effects: pd.DataFrame, study_in: float) -> None:
-    for column, arm in ((0.9, "treatment"), (1.85, "control")):
-        events, total = (int(effects[f"{what}_{arm}"].sum()) for what in ("events", "n"))
-        _text(left, study_in + column, len(effects) + 0.6, f"{events}/{total}", "right", weight="bold")
 
 
 def _set_axis(plot, effects, rows, measure: Measure, scale: str) -> None:
@@ -203,13 +300,10 @@ def _set_axis(plot, effects, rows, measure: Measure, scale: str) -> None:
             plot.plot(high, place, ">", color="black", ms=4, clip_on=False, zorder=4)
     plot.spines["left"].set_visible(False)
     plot.tick_params(axis="y", left=False, labelleft=False)
-    if scale == "log":
-        ticks = _ratio_ticks(low, high)
-        plot.xaxis.set_major_locator(FixedLocator(np.log(ticks)))
-        plot.xaxis.set_major_formatter(FixedFormatter([f"{t:g}" for t in ticks]))
-        plot.xaxis.set_minor_locator(NullLocator())
-    name = measure.label[0].upper() + measure.label[1:]
-    plot.set_xlabel(f"{name} (log axis)" if scale == "log" else name, labelpad=14)
+    set_scale(plot.xaxis, scale, (low, high))
+    plot.set_xlabel(axis_name(measure, scale), labelpad=14)
+    if np.isnan(measure.null):
+        return
     for side, words in ((0, f"← {measure.below}"), (1, f"{measure.above} →")):
         plot.annotate(
             words,
@@ -231,7 +325,8 @@ def _limits(effects, rows, measure: Measure) -> tuple[float, float]:
     pooled = [
         row[name] for row in rows for name in ("ci_low", "ci_high", "pi_low", "pi_high") if np.isfinite(row[name])
     ]
-    inside = [measure.null, effects["yi"].min(), effects["yi"].max(), *pooled]
+    null = [] if np.isnan(measure.null) else [measure.null]
+    inside = [*null, effects["yi"].min(), effects["yi"].max(), *pooled]
     low = min(*inside, effects["ci_low"].quantile(0.1))
     high = max(*inside, effects["ci_high"].quantile(0.9))
     span = high - low
@@ -241,25 +336,14 @@ def _limits(effects, rows, measure: Measure) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _ratio_ticks(low: float, high: float) -> np.ndarray:
-    """Return at most eight round ratios within log limits, 1 among them: even steps, 1-2-5 steps or powers of ten."""
-    if high - low < np.log(3):
-        choices = [MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(np.exp(low), np.exp(high))]
-    else:
-        exponents = np.arange(np.floor(low / np.log(10)), np.ceil(high / np.log(10)) + 1)
-        choices = [np.outer(10.0**exponents, (1, 2, 5)).ravel()]
-        choices += [10.0 ** exponents[exponents % step == 0] for step in range(1, len(exponents) + 1)]
-    inside = [ticks[(ticks > 0) & (ticks >= np.exp(low)) & (ticks <= np.exp(high))] for ticks in choices]
-    return next((ticks for ticks in inside if len(ticks) <= 8), inside[-1])
-
-
 def _footnotes(effects: pd.DataFrame, rows) -> list[str]:
     corrected = int(effects["zero_rule"].isin(CORRECTED).sum())
     notes = [_heterogeneity(*rows), "Area of a square: weight in the random-effects model."]
     if len(effects) == 1:
         notes[1] = "One study: nothing is pooled."
     if corrected:
-        notes[1] += f" {MARK} zero cell: 1/2 added to all four cells (n = {corrected})."
+        rules = effects.loc[effects["zero_rule"].isin(CORRECTED), "zero_rule"].drop_duplicates()
+        notes[1] += f" {MARK} {'; '.join(rules)} (n = {corrected})."
     if isinstance(rows[1]["note"], str) and rows[1]["note"] and np.isfinite(rows[1]["estimate"]):
         notes.append(f"Random effects: {rows[1]['note']}.")
     return notes
@@ -287,31 +371,11 @@ def _label(study: pd.Series) -> str:
     name = study["study"]
     if len(name) > LONGEST_LABEL:
         name = name[: LONGEST_LABEL - 1] + "…"
-    return _plain(f"{name}{year}{mark}")
-
-
-def _plain(text: str) -> str:
-    """Keep a dollar sign from starting mathematical text."""
-    return text.replace("$", r"\$")
-
-
-def _summary_label(row: pd.Series) -> str:
-    if row["model"] == "common":
-        return f"Common effect ({NAMES.get(row['method'], row['method'])})"
-    return f"Random effects ({row['method']}, {NAMES[row['test']]})"
+    return plain(f"{name}{year}{mark}")
 
 
 def _write_effect(right, place: float, row: pd.Series, measure: Measure, **style_of_text) -> None:
-    _text(right, 1.8, place, _interval(row, measure), "right", **style_of_text)
-
-
-def _interval(row: pd.Series, measure: Measure) -> str:
-    return f"{show_value(row['back_transformed_estimate'], measure)} {_limits_shown(row, 'ci', measure)}"
-
-
-def _limits_shown(row: pd.Series, kind: str, measure: Measure) -> str:
-    low, high = (show_value(row[f"back_transformed_{kind}_{end}"], measure) for end in ("low", "high"))
-    return f"[{low}, {high}]"
+    _text(right, 1.8, place, interval(row, measure), "right", **style_of_text)
 
 
 def _percent(weight: float) -> str:

@@ -1,0 +1,348 @@
+"""Sparse counts: logit-normal models fitted to the counts themselves, without 1/2 added to a zero.
+
+What it is for: `logit_normal` fits a binomial model with random effects on the logit by maximum likelihood, the
+integral over the random effects by adaptive Gauss-Hermite quadrature; `sparse_table` lays the forms out as
+`results/clinical/<analysis>/sparse.csv`.
+
+Vocabulary (forms as in metafor's `rma.glmm`, Jackson 2018): `UM.FS` two arms, a fixed intercept for each study; `UM.RS`
+two arms, a random intercept for each study, independent of its effect; `logit_normal` one group. The effect of a study
+is theta + u, u ~ N(0, tau2), in two arms split evenly over both (+u / 2, -u / 2). *common*: tau2 = 0. `lrt` is the
+likelihood-ratio test of homogeneity against one probability for each arm (not for UM.RS, whose intercepts are random).
+
+Limits: studies without events, or with nothing but events, in both arms say nothing about the effect and are left out,
+as in metafor; no moderators; intervals are normal, from the full information matrix.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from mgk.meta.effects import COUNTS, PROPORTION, back_transform, double_zero, find_measure
+from mgk.tables.problems import InputError
+
+NODES = {0: 1, 1: 61, 2: 11}
+"""Points of the quadrature in each of 0, 1 or 2 dimensions."""
+
+LARGEST_SD = 20.0
+"""Largest standard deviation on the logit scale that is looked at."""
+
+MOST_STUDIES = 500
+"""Studies up to which UM.RS is laid out in the table: beyond, its two-dimensional integrals take a minute."""
+
+NEWTON_STEPS = 200
+SMALLEST_STEP = 1e-6
+QUADRATURE_ERROR = 1e-6
+"""Relative fall of the likelihood that a step may bring by the error of the quadrature alone."""
+
+STEP = 1e-3
+"""Step of the numerical second derivatives by the standard deviations."""
+
+COLUMNS = (
+    "analysis", "measure", "form", "model", "method", "k", "estimate", "se", "ci_low", "ci_high", "tau2",
+    "tau2_intercept", "log_likelihood", "lrt", "lrt_df", "lrt_p", "note",
+)  # fmt: skip
+SHOWN = ("estimate", "ci_low", "ci_high")
+
+
+@dataclass(frozen=True)
+class LogitNormal:
+    """A fitted model: effect (log odds ratio, or logit) with its error, and the variances of the random effects."""
+
+    form: str
+    k: int
+    estimate: float
+    se: float
+    tau2: float
+    tau2_intercept: float
+    log_likelihood: float
+
+
+@dataclass(frozen=True)
+class _Arms:
+    """Counts of k studies in J arms with their linear predictor: design (J, p), the effect being column 0.
+
+    `own_intercept` gives each study an intercept to be fitted. `loadings` (J, q), times the standard deviations (q,),
+    multiply q standard normal variables.
+    """
+
+    form: str
+    events: np.ndarray
+    n: np.ndarray
+    design: np.ndarray
+    own_intercept: bool
+    loadings: np.ndarray
+
+
+def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> LogitNormal:
+    """Fit one form to counts.
+
+    Parameters
+    ----------
+    table : DataFrame
+        `COUNTS` for UM.FS and UM.RS, `PROPORTION` for logit_normal.
+    form : str
+        UM.FS, UM.RS or logit_normal.
+    common : bool
+        Whether the effect is the same in all studies (tau2 = 0).
+
+    Raises
+    ------
+    InputError
+        For an unknown form, no informative study, or counts for which the estimate is infinite.
+    """
+    arms = _arms(table, form, common)
+    found = _highest(arms)
+    fit = _inner(arms, found)
+    sd = dict(zip(_sd_names(form, common), found, strict=True))
+    return LogitNormal(
+        form=form,
+        k=len(arms.events),
+        estimate=float(fit.beta[0]),
+        se=float(np.sqrt(_variance(arms, found, fit))),
+        tau2=sd.get("tau", 0.0) ** 2,
+        tau2_intercept=sd["sigma"] ** 2 if "sigma" in sd else np.nan,
+        log_likelihood=fit.log_likelihood,
+    )
+
+
+def sparse_table(effects: pd.DataFrame, analysis: str, *, level: float = 0.95) -> pd.DataFrame:
+    """Fit every form that the counts of `effects` allow, with common and with random effects.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS` and `back_transformed_{estimate, ci_low, ci_high}` (odds ratio, or proportion): UM.FS and
+        UM.RS for OR and PETO, logit_normal for PR, PLO, PFT and PAS; for other measures no rows. What cannot be fitted
+        is empty and its note says why.
+    """
+    measure = effects["measure"].iloc[0]
+    odds, proportions = measure in ("OR", "PETO"), find_measure(measure).needed == PROPORTION
+    forms = ("UM.FS", "UM.RS") if odds else ("logit_normal",) if proportions else ()
+    rows = [_row(effects, form, common, level) for form in forms for common in (True, False)]
+    frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("analysis", "measure")])
+    frame.insert(0, "analysis", analysis)
+    frame.insert(1, "measure", measure)
+    scale = "logit" if proportions else "log"
+    return back_transform(frame, {name: name for name in SHOWN}, scale)
+
+
+def _row(effects, form, common, level) -> dict:
+    head = {"form": form, "model": "common" if common else "random", "method": "ML", "k": len(effects)}
+    if form == "UM.RS" and len(effects) > MOST_STUDIES:
+        return head | {"note": f"not fitted: more than {MOST_STUDIES} studies"}
+    try:
+        fit = logit_normal(effects, form, common=common)
+    except InputError as error:
+        return head | {"note": str(error)}
+    half_width = stats.norm.isf((1 - level) / 2) * fit.se
+    values = {name: getattr(fit, name) for name in ("k", "estimate", "se", "tau2_intercept", "log_likelihood")}
+    values |= {"ci_low": fit.estimate - half_width, "ci_high": fit.estimate + half_width}
+    values["tau2"] = np.nan if common else fit.tau2
+    notes = []
+    if fit.k < len(effects):
+        notes.append(f"{len(effects) - fit.k} studies without information left out")
+    if not common and fit.tau2 == 0:
+        notes.append("tau2 at its bound 0")
+    return head | values | _homogeneity(effects, form, common) | {"note": "; ".join(notes)}
+
+
+def _homogeneity(effects, form, common) -> dict:
+    """Return the likelihood-ratio test of one effect against one probability for each arm of each study."""
+    if form == "UM.RS" or not common:
+        return {}
+    arms = _arms(effects, form, common=True)
+    k = len(arms.events)
+    if k < 2:
+        return {}
+    y, n = arms.events, arms.n
+    saturated = np.sum(special.xlogy(y, y / n) + special.xlogy(n - y, 1 - y / n) + _log_choose(n, y))
+    lrt = max(0.0, float(2 * (saturated - _inner(arms, np.empty(0)).log_likelihood)))
+    return {"lrt": lrt, "lrt_df": k - 1, "lrt_p": float(stats.chi2.sf(lrt, k - 1))}
+
+
+def _sd_names(form, common) -> list[str]:
+    return (["sigma"] if form == "UM.RS" else []) + ([] if common else ["tau"])
+
+
+def _arms(table: pd.DataFrame, form: str, common: bool) -> _Arms:
+    """Return the informative studies with the linear predictor of a form."""
+    if form == "logit_normal":
+        events, n = (table[name].to_numpy(float)[:, None] for name in PROPORTION)
+        if events.sum() in (0, n.sum()):
+            raise InputError("no events, or nothing but events, in all studies: the logit is infinite")
+        return _Arms(form, events, n, np.ones((1, 1)), False, np.ones((1, 0 if common else 1)))
+    if form not in ("UM.FS", "UM.RS"):
+        raise InputError(f"form {form!r}: allowed are UM.FS, UM.RS, logit_normal")
+    table = table[~double_zero(table)]
+    a, n1, c, n2 = (table[name].to_numpy(float) for name in COUNTS)
+    if len(table) == 0:
+        raise InputError("no events, or nothing but events, in both arms of every study")
+    if np.all(a == np.maximum(0, a + c - n2)) or np.all(a == np.minimum(n1, a + c)):
+        raise InputError(
+            "in every study the events lie as far to one side as they can: the odds ratio is 0 or infinite"
+        )
+    fixed = form == "UM.FS"
+    design = np.array([[1.0], [0.0]]) if fixed else np.array([[1.0, 1.0], [0.0, 1.0]])
+    loadings = np.array([[1.0, 0.5], [1.0, -0.5]])[:, 1 if fixed else 0 : 1 if common else 2]
+    return _Arms(form, np.column_stack([a, c]), np.column_stack([n1, n2]), design, fixed, loadings)
+
+
+@dataclass(frozen=True)
+class _Inner:
+    beta: np.ndarray
+    log_likelihood: float
+    information: np.ndarray
+
+
+def _inner(arms: _Arms, sds: np.ndarray) -> _Inner:
+    """Maximise over the coefficients (and the studies' own intercepts) with the standard deviations held.
+
+    For these the likelihood is concave: Newton steps, halved while they do not climb, end at its top.
+    """
+    k, p = len(arms.events), arms.design.shape[1]
+    L = arms.loadings * sds
+    rate = (arms.events.sum(axis=1) + 0.5) / (arms.n.sum(axis=1) + 1)
+    own = special.logit(rate) if arms.own_intercept else np.zeros(k)
+    beta = np.zeros(p)
+    if not arms.own_intercept:
+        beta[-1] = special.logit(np.clip(arms.events.sum() / arms.n.sum(), 1e-6, 1 - 1e-6))
+    modes = np.zeros((k, L.shape[1]))
+    value, gradient, hessian, modes = _marginal(arms, arms.design @ beta + own[:, None], L, modes)
+    for _ in range(NEWTON_STEPS):
+        g_beta, information = arms.design.T @ gradient.sum(axis=0), -arms.design.T @ hessian.sum(axis=0) @ arms.design
+        if arms.own_intercept:
+            curvature, cross = -hessian.sum(axis=(1, 2)), -hessian.sum(axis=1) @ arms.design
+            information = information - (cross / curvature[:, None]).T @ cross
+            g_beta = g_beta - cross.T @ (gradient.sum(axis=1) / curvature)
+        step = np.linalg.solve(information, g_beta)
+        own_step = (gradient.sum(axis=1) - cross @ step) / curvature if arms.own_intercept else np.zeros(k)
+        size = max(np.abs(step).max(), np.abs(own_step).max())
+        if size < 1e-10:
+            break
+        scale = min(1.0, 3.0 / size)
+        while scale > SMALLEST_STEP:
+            trial = beta + scale * step, own + scale * own_step
+            found = _marginal(arms, arms.design @ trial[0] + trial[1][:, None], L, modes)
+            if found[0] >= value - QUADRATURE_ERROR * (1 + abs(value)):
+                break
+            scale /= 2
+        (beta, own), (value, gradient, hessian, modes) = trial, found
+    return _Inner(beta, value + float(np.sum(_log_choose(arms.n, arms.events))), information)
+
+
+def _marginal(arms, eta, L, modes):
+    """Return log-likelihood, its gradient (k, J) and Hessian (k, J, J) by the predictors eta (k, J), and the modes.
+
+    Each study's integral over z ~ N(0, I) of its binomial probabilities at eta + L z is taken at the mode of the
+    integrand, in units of its curvature (Liu and Pierce 1994).
+    """
+    y, n = arms.events, arms.n
+    modes, root = _modes(y, n, eta, L, modes)
+    q = L.shape[1]
+    nodes, log_weights = _nodes(q)
+    z = modes[:, None, :] + np.einsum("kqr,gr->kgq", root, nodes)
+    predictor = eta[:, None, :] + z @ L.T
+    log_integrand = np.sum(y[:, None, :] * predictor - n[:, None, :] * np.logaddexp(0, predictor), axis=2)
+    log_integrand += -0.5 * np.sum(z**2, axis=2) + log_weights + 0.5 * np.sum(nodes**2, axis=1)
+    if q:
+        log_integrand += np.linalg.slogdet(root)[1][:, None]
+    total = special.logsumexp(log_integrand, axis=1)
+    weight = np.exp(log_integrand - total[:, None])
+    probability = special.expit(predictor)
+    score = y[:, None, :] - n[:, None, :] * probability
+    gradient = np.einsum("kg,kgj->kj", weight, score)
+    spread = score - gradient[:, None, :]
+    hessian = np.einsum("kg,kgi,kgj->kij", weight, spread, spread)
+    within = np.einsum("kg,kgj->kj", weight, n[:, None, :] * probability * (1 - probability))
+    hessian[:, np.arange(y.shape[1]), np.arange(y.shape[1])] -= within
+    return float(np.sum(total)), gradient, hessian, modes
+
+
+def _modes(y, n, eta, L, z):
+    """Return the modes (k, q) of the integrands and the inverse square roots (k, q, q) of their curvatures."""
+    q = L.shape[1]
+    if q == 0:
+        return z, np.empty((len(y), 0, 0))
+    for _ in range(NEWTON_STEPS):
+        probability = special.expit(eta + z @ L.T)
+        gradient = (y - n * probability) @ L - z
+        curvature = np.eye(q) + np.einsum("kj,jq,jr->kqr", n * probability * (1 - probability), L, L)
+        step = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
+        length = np.abs(step).max(axis=1, keepdims=True)
+        z = z + step * np.minimum(1.0, 1.0 / np.maximum(length, 1e-300))
+        if length.max() < 1e-9:
+            break
+    return z, np.linalg.inv(np.linalg.cholesky(curvature)).transpose(0, 2, 1)
+
+
+def _nodes(q: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes (g, q) and log weights (g,) for the standard normal distribution in q dimensions."""
+    if q == 0:
+        return np.empty((1, 0)), np.zeros(1)
+    x, w = np.polynomial.hermite_e.hermegauss(NODES[q])
+    grids = np.meshgrid(*[x] * q, indexing="ij")
+    weights = np.meshgrid(*[np.log(w / np.sqrt(2 * np.pi))] * q, indexing="ij")
+    return np.stack([g.ravel() for g in grids], axis=1), np.sum([w.ravel() for w in weights], axis=0)
+
+
+def _highest(arms: _Arms) -> np.ndarray:
+    """Return the standard deviations (q,) where the profile likelihood is highest, 0 where that is at a bound."""
+    q = arms.loadings.shape[1]
+    if q == 0:
+        return np.empty(0)
+
+    def depth(sds):
+        return -_inner(arms, np.abs(np.atleast_1d(sds))).log_likelihood
+
+    axis = np.concatenate([[0.0], np.geomspace(0.05, 5.0, 10 if q == 1 else 5)])
+    points = np.stack(np.meshgrid(*[axis] * q, indexing="ij"), axis=-1).reshape(-1, q)
+    best = points[np.argmin([depth(point) for point in points])]
+    if q == 1:
+        place = int(np.argmin(np.abs(axis - best)))
+        ends = axis[max(0, place - 1)], axis[place + 1] if place + 1 < len(axis) else 2 * LARGEST_SD
+        found = optimize.minimize_scalar(depth, bounds=ends, method="bounded", options={"xatol": 1e-8})
+    else:
+        simplex = best + np.vstack([np.zeros(q), np.diag(np.maximum(0.3 * best, 0.02))])
+        options = {"xatol": 1e-6, "fatol": 1e-10, "maxiter": 1000, "initial_simplex": simplex}
+        found = optimize.minimize(depth, best, method="Nelder-Mead", options=options)
+    sds = np.abs(np.atleast_1d(found.x))
+    if np.any(sds > LARGEST_SD):
+        raise InputError("the likelihood rises without end with the spread between studies")
+    for i in range(q):  # a bound is taken as such when it is no lower than what the search came to
+        at_bound = np.where(np.arange(q) == i, 0.0, sds)
+        if depth(at_bound) <= depth(sds) + 1e-9:
+            sds = at_bound
+    return sds
+
+
+def _variance(arms: _Arms, sds: np.ndarray, fit: _Inner) -> float:
+    """Return the variance of the effect from the full information: that with the spread known, and what it adds.
+
+    The added part is d' V d, with d the change of the effect by the standard deviations and V the inverse curvature of
+    the profile likelihood. A standard deviation at its bound 0 adds nothing: the likelihood is symmetric there.
+    """
+    known = float(np.linalg.inv(fit.information)[0, 0])
+    inner = np.flatnonzero(sds > 0)
+    if len(inner) == 0:
+        return known
+    steps = np.zeros((len(inner), len(sds)))
+    steps[np.arange(len(inner)), inner] = STEP * sds[inner]
+    fits = {(i, s): _inner(arms, sds + s * steps[i]) for i in range(len(inner)) for s in (1, -1)}
+    widths = STEP * sds[inner]
+    change = np.array([(fits[i, 1].beta[0] - fits[i, -1].beta[0]) / (2 * widths[i]) for i in range(len(inner))])
+    curvature = np.zeros((len(inner), len(inner)))
+    for i in range(len(inner)):
+        second = fits[i, 1].log_likelihood - 2 * fit.log_likelihood + fits[i, -1].log_likelihood
+        curvature[i, i] = -second / widths[i] ** 2
+        for j in range(i):
+            corners = [
+                s * t * _inner(arms, sds + s * steps[i] + t * steps[j]).log_likelihood for s in (1, -1) for t in (1, -1)
+            ]
+            curvature[i, j] = curvature[j, i] = -float(np.sum(corners)) / (4 * widths[i] * widths[j])
+    return known + float(change @ np.linalg.solve(curvature, change))
+
+
+def _log_choose(n, k):
+    return -special.betaln(n - k + 1, k + 1) - np.log1p(n)
