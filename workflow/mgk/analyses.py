@@ -8,6 +8,13 @@ has once (`once`) is its own section and its own experiment, and its files lie i
 from dataclasses import dataclass
 
 
+# The tables that the readers and the measurement make for each experiment of a section.
+EXPERIMENT_TABLES = {
+    "recordings": ("measurements.csv", "quality.csv", "membrane_test.csv", "corrections.csv", "thumbnails.csv"),
+    "plates": ("wells.csv", "quality.csv"),
+}
+
+
 @dataclass(frozen=True)
 class Analysis:
     """One kind of analysis.
@@ -36,9 +43,8 @@ class Analysis:
         return tuple(f"{folder}/{name}" for name in (*self.tables, *self.figures))
 
     def inputs(self, experiment: str) -> tuple[str, ...]:
-        """Return the tables that the notebook reads of its stage, relative to the study."""
-        tables = {"recordings": ("measurements.csv", "quality.csv"), "plates": ("wells.csv", "quality.csv")}
-        return tuple(f"results/{self.section}/{experiment}/{name}" for name in tables.get(self.section, ()))
+        """Return the tables that are made of an experiment's raw files, relative to the study."""
+        return tuple(f"results/{self.section}/{experiment}/{name}" for name in EXPERIMENT_TABLES.get(self.section, ()))
 
     def executed(self, experiment: str) -> str:
         """Return the executed notebook, relative to the study."""

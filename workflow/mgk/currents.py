@@ -414,8 +414,9 @@ def group_curves(points: pd.DataFrame, window: str = "steady") -> pd.DataFrame:
         only_excluded = at_level["cell_id"].nunique() - used["cell_id"].nunique()
         at_mv = (used if len(used) else at_level)["membrane_mv"].mean()
         rows.append((
-            *key[:4], at_level["ligand_free_mm"].mean(), key[4], at_mv, mean.estimate, mean.se, mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals, only_excluded,
-            at_level["nernst_potassium_mv"].mean(), mean.reason,
+            *key[:4], at_level["ligand_free_mm"].mean(), key[4], at_mv, mean.estimate, mean.se, mean.ci_low,
+            mean.ci_high, mean.n_cells, mean.n_animals, only_excluded, at_level["nernst_potassium_mv"].mean(),
+            mean.reason,
         ))  # fmt: skip
     columns = (
         "experiment", "group", "ligand", "ligand_total_mm", "ligand_free_mm", "level_mv", "membrane_mv", "current_pa",
