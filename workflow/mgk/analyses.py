@@ -7,7 +7,6 @@ has once (`once`) is its own section and its own experiment, and its files lie i
 
 from dataclasses import dataclass
 
-
 # The tables that the readers and the measurement make for each experiment of a section.
 EXPERIMENT_TABLES = {
     "recordings": ("measurements.csv", "quality.csv", "membrane_test.csv", "corrections.csv", "thumbnails.csv"),
