@@ -162,6 +162,33 @@ def test_totals_of_a_recipe_of_salts_are_held_against_the_table(study):
     assert any("holds 0.6 mM Mg" in line for line in problems_of(study))
 
 
+def test_everything_that_is_wrong_with_clinical_tables_comes_at_once(tmp_path):
+    study = tmp_path / "study"
+    (study / "raw_data/clinical").mkdir(parents=True)
+    (study / "config.yaml").write_text(
+        "study: {title: t, data: measured}\nclinical:\n  analyses:\n"
+        "    counts: {table: clinical/a.csv, measure: OR}\n    given: {table: clinical/b.csv, measure: GEN}\n",
+        encoding="utf-8",
+    )
+    head = "study_id,study,events_treatment,n_treatment,events_control,n_control,source\n"
+    rows = ["s1,A,-1,20,3,20,x", "s2,B,25,20,3,20,x", "s3,C,two,20,3,20,x", "s4,D,3,20,,,x", "s4,E,3,20,4,20,x"]
+    (study / "raw_data/clinical/a.csv").write_text(head + "\n".join(rows), encoding="utf-8")
+    head = "study_id,study,estimate,se,ci_low,ci_high,ci_level,scale,source\n"
+    rows = ["g1,A,0.5,0,,,,linear,x", "g2,B,0.5,,0.6,0.9,0.95,linear,x"]
+    (study / "raw_data/clinical/b.csv").write_text(head + "\n".join(rows), encoding="utf-8")
+    found = {(p.file[-5:], p.row, p.column) for p in check_study(Study.read(study)[0])}
+    assert found == {
+        ("a.csv", 2, "events_treatment"),
+        ("a.csv", 3, "events_treatment"),
+        ("a.csv", 4, "events_treatment"),
+        ("a.csv", 5, "events_control"),
+        ("a.csv", 5, "n_control"),
+        ("a.csv", 6, "study_id"),
+        ("b.csv", 2, "se"),
+        ("b.csv", 3, "ci_low"),
+    }
+
+
 def test_check_says_all_and_runs_nothing(study, capsys):
     assert main(["--check", str(study)]) == 0
     assert "the study is in order" in capsys.readouterr().out

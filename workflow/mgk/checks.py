@@ -403,7 +403,14 @@ def _check_clinical(study: Study) -> list[Problem]:
             continue
         file = f"raw_data/{settings['table']}"
         table, wrong = study.read_table(file, "clinical")
-        problems += wrong or _check_arms(table, settings.get("measure", ""), file)
+        problems += wrong
+        if not any(p.row in (None, 1) for p in wrong):
+            # Rows are held against themselves as well; a cell that is wrong in form is not wrong twice.
+            places = {(p.row, p.column) for p in wrong}
+            doubled = any(p.column == "study_id" for p in wrong)
+            found = _check_arms(table, settings.get("measure", ""), file)
+            found = [p for p in found if (p.row, p.column) not in places and not (doubled and p.column == "study_id")]
+            problems += found
         problems += _check_named_columns(table, settings, name)
     return problems + [p for name in ONCE for p in _check_once(study, name)]
 
