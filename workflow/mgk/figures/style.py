@@ -12,6 +12,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7F7F7F"
+# The room that words beside the axes need is known only once the axes have their size.
+LAYOUT_PASSES = 3
 
 
 class Picture(Figure):
@@ -32,7 +34,8 @@ class Picture(Figure):
         """
         if not isinstance(self.get_layout_engine(), ConstrainedLayoutEngine):
             return
-        self.draw_without_rendering()
+        for _ in range(LAYOUT_PASSES):
+            self.draw_without_rendering()
         self.set_layout_engine("none")
         for axes in self.axes:
             axes.set_position([round(edge, 6) for edge in axes.get_position(original=True).bounds])
