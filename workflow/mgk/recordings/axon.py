@@ -6,6 +6,7 @@ of different lengths. (neo gives the same numbers in the tests; but it sees one 
 header is of the short form it takes the telegraphed gain from among the samples.)
 """
 
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import numpy as np
 
 from mgk.recordings.axon_header import AxonHeader, read_header
 from mgk.recordings.recording import Recording
+
+# A sweep of at most this many samples is read as a whole, once for all channels and windows.
+WHOLE_SWEEP_SAMPLES = 1 << 18
 
 
 def read_axon(path: Path | str) -> Recording:
@@ -47,10 +51,15 @@ def _sample_reader(path: Path, header: AxonHeader):
     width = len(header.channels)
     sample_bytes = width * np.dtype(header.data_type).itemsize
 
-    def read(sweep: int, channel: int, start: int, stop: int):
+    @lru_cache(maxsize=1)
+    def block(sweep: int, start: int, stop: int) -> np.ndarray:
         # Not a memory map: to make one costs more than a short sweep, and its pages count as this process's memory.
         place = header.data_start + (firsts[sweep] + start) * sample_bytes
-        stored = np.fromfile(path, header.data_type, (stop - start) * width, offset=place)
-        return stored[channel::width], *header.scales[channel]
+        return np.fromfile(path, header.data_type, (stop - start) * width, offset=place).reshape(-1, width)
+
+    def read(sweep: int, channel: int, start: int, stop: int):
+        samples = header.sweep_samples[sweep]
+        first, last = (0, samples) if samples <= WHOLE_SWEEP_SAMPLES else (start, stop)
+        return block(sweep, first, last)[start - first : stop - first, channel], *header.scales[channel]
 
     return read

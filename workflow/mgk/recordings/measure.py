@@ -14,7 +14,7 @@ Corrections (junction potential, series resistance, leak) are made on these tabl
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -147,28 +147,9 @@ def measure_recording(row: Mapping, path: Path | str, settings: Mapping) -> Meas
         When the file is unreadable, a channel does not exist, a window lies outside a sweep or its segment, or the
         command is neither recorded nor can be decoded.
     """
-    recording = read_recording(path, _text(row, "channel"))
-    plan = plan_measurement(row, recording, settings)
-    identity = {key: _text(row, key) for key in IDENTITY}
-    measurements = pd.DataFrame(columns=list(MEASUREMENT_COLUMNS))
-    membrane = pd.DataFrame(columns=[*IDENTITY, *MEMBRANE_COLUMNS])
-    thumbnails = pd.DataFrame(columns=list(THUMBNAIL_COLUMNS))
-    if not plan.is_current:
-        channel = recording.channels[plan.channel]
-        bad = [f"channel {channel.name!r} is in {channel.unit!r}, not a current ({', '.join(PICOAMPERE_PER)})"]
-        numbers, doubtful = _numbers(recording, []), []
-    else:
-        sweeps = [_measure_sweep(recording, plan, *place) for place in _measured(recording, plan)]
-        said = {"ligand": _text(row, "ligand"), "ligand_total_mm": _number(row, "ligand_total_mm")}
-        measurements = pd.DataFrame([identity | said | s for s in sweeps])
-        asked = settings.get("membrane_test") or {}
-        tested = membrane_test(recording, plan.channel, plan.voltage_channel, asked, _measured_sweeps(recording))
-        membrane = pd.DataFrame([identity | test for test in tested], columns=membrane.columns)
-        thumbnails = _thumbnail(recording, plan)
-        numbers = _numbers(recording, sweeps)
-        bad, doubtful = _doubts(recording, plan, measurements)
-    judged = judge(row, numbers, membrane.to_dict("records"), settings.get("quality") or {}, bad, doubtful)
-    return Measured(measurements[list(MEASUREMENT_COLUMNS)], identity | judged, membrane, thumbnails)
+    found = _measure(row, path, settings)
+    tables = _tables([found])
+    return Measured(tables.measurements, found.quality, tables.membrane_test, tables.thumbnails)
 
 
 def measure_batch(rows: Iterable[Mapping], raw_data: Path | str, settings: Mapping) -> MeasuredBatch:
@@ -179,19 +160,54 @@ def measure_batch(rows: Iterable[Mapping], raw_data: Path | str, settings: Mappi
     InputError
         As `measure_recording` does.
     """
-    measured = [measure_recording(row, Path(raw_data) / row["file"], settings) for row in rows]
-    return MeasuredBatch(
-        measurements=_joined([m.measurements for m in measured]),
-        quality=pd.DataFrame([m.quality for m in measured]),
-        membrane_test=_joined([m.membrane for m in measured]),
-        thumbnails=_joined([m.thumbnails for m in measured]),
+    return _tables([_measure(row, Path(raw_data) / row["file"], settings) for row in rows])
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one recording gives, as rows, and for each column of thumbnails.csv an array."""
+
+    measurements: list[dict]
+    quality: dict
+    membrane: list[dict]
+    thumbnails: list[np.ndarray]
+
+
+def _measure(row: Mapping, path: Path | str, settings: Mapping) -> _Found:
+    """Measure one recording; see `measure_recording` for parameters and errors."""
+    recording = read_recording(path, _text(row, "channel"))
+    plan = plan_measurement(row, recording, settings)
+    identity = {key: _text(row, key) for key in IDENTITY}
+    sweeps, tested, thumbnails, doubtful = [], [], [], []
+    if not plan.is_current:
+        channel = recording.channels[plan.channel]
+        bad = [f"channel {channel.name!r} is in {channel.unit!r}, not a current ({', '.join(PICOAMPERE_PER)})"]
+    else:
+        sweeps = [_measure_sweep(recording, plan, *place) for place in _measured(recording, plan)]
+        asked = settings.get("membrane_test") or {}
+        tested = membrane_test(recording, plan.channel, plan.voltage_channel, asked, _measured_sweeps(recording))
+        thumbnails = _thumbnail(recording, plan)
+        bad, doubtful = _doubts(recording, plan, sweeps)
+    said = identity | {"ligand": _text(row, "ligand"), "ligand_total_mm": _number(row, "ligand_total_mm")}
+    quality = settings.get("quality") or {}
+    return _Found(
+        measurements=[said | sweep for sweep in sweeps],
+        quality=identity | judge(row, _numbers(recording, sweeps), tested, quality, bad, doubtful),
+        membrane=[identity | test for test in tested],
+        thumbnails=thumbnails,
     )
 
 
-def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Join tables; an empty one has no types of its own and would change those of the others."""
-    filled = [frame for frame in frames if len(frame)]
-    return pd.concat(filled, ignore_index=True) if filled else frames[0]
+def _tables(found: list[_Found]) -> MeasuredBatch:
+    """Join what recordings gave: one table of each kind."""
+    drawn = [f.thumbnails for f in found if f.thumbnails]
+    columns = [np.concatenate(column) for column in zip(*drawn, strict=True)] or [[]] * len(THUMBNAIL_COLUMNS)
+    return MeasuredBatch(
+        measurements=pd.DataFrame([row for f in found for row in f.measurements], columns=list(MEASUREMENT_COLUMNS)),
+        quality=pd.DataFrame([f.quality for f in found]),
+        membrane_test=pd.DataFrame([row for f in found for row in f.membrane], columns=[*IDENTITY, *MEMBRANE_COLUMNS]),
+        thumbnails=pd.DataFrame(dict(zip(THUMBNAIL_COLUMNS, columns, strict=True))),
+    )
 
 
 def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> Plan:
@@ -299,7 +315,7 @@ def _window_samples(recording: Recording, plan: Plan, segment: Segment, sweep: i
 
 def _measure_sweep(recording: Recording, plan: Plan, segment: Segment, sweep: int) -> dict:
     windows = _window_samples(recording, plan, segment, sweep)
-    current = {name: _current(recording, plan, sweep, window) for name, window in windows.items()}
+    current = {name: _current(recording, plan, sweep, name, window) for name, window in windows.items()}
     command, source, difference = _command(recording, plan, segment, sweep, windows)
     means = {f"{n}_pa": current[n].mean if n in current else math.nan for n in ("baseline", "steady", "tail")}
     peak = _extreme(current["peak"], plan) if "peak" in current else math.nan
@@ -324,7 +340,7 @@ def _measure_sweep(recording: Recording, plan: Plan, segment: Segment, sweep: in
         **_kinetics(recording, plan, sweep, windows.get("kinetics")),
         "command_difference_mv": difference,
         "saturated": math.fsum(c.saturated for c in current.values()),
-        "samples": int(np.sum([w.stop - w.start for w in windows.values()])),
+        "samples": math.fsum(w.stop - w.start for w in windows.values()),
     }
 
 
@@ -365,7 +381,7 @@ def _decoded_means(recording: Recording, plan: Plan, sweep: int, windows: dict[s
 
 @dataclass(frozen=True)
 class _Current:
-    """What a window holds: mean, SD and extremes in pA, and samples at the converter's limits (NaN for floats)."""
+    """What a window holds, in pA (SD of the baseline and extremes of the peak only), and its saturated samples."""
 
     mean: float
     sd: float
@@ -374,20 +390,23 @@ class _Current:
     saturated: float
 
 
-def _current(recording: Recording, plan: Plan, sweep: int, window: slice) -> _Current:
+def _current(recording: Recording, plan: Plan, sweep: int, name: str, window: slice) -> _Current:
     pieces = []
     for piece in _pieces(window.start, window.stop):
         values = recording.signal(sweep, plan.channel, *piece)
-        extremes = values.min(), values.max()
-        pieces.append((len(values), values.mean(), values.var(), *extremes, _saturated(recording, plan, sweep, piece)))
-    n, means, variances, low, high, saturated = (np.array(column, float) for column in zip(*pieces, strict=True))
-    mean = float(np.average(means, weights=n))
+        variance = values.var() if name == "baseline" else math.nan
+        extremes = (values.min(), values.max()) if name == "peak" else (math.nan, math.nan)
+        saturated = _saturated(recording, plan, sweep, piece)
+        pieces.append((len(values), float(values.mean()), float(variance), *extremes, saturated))
+    lengths, means, variances, low, high, saturated = zip(*pieces, strict=True)
+    mean = _average(means, lengths)
+    squares = [v + (m - mean) * (m - mean) for v, m in zip(variances, means, strict=True)]
     return _Current(
         mean=mean,
-        sd=float(np.sqrt(np.average(variances + (means - mean) ** 2, weights=n))),
-        low=float(low.min()),
-        high=float(high.max()),
-        saturated=float(saturated.sum()),
+        sd=math.sqrt(_average(squares, lengths)),
+        low=float(np.min(low)),
+        high=float(np.max(high)),
+        saturated=math.fsum(saturated),
     )
 
 
@@ -397,8 +416,15 @@ def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def _mean(pieces: Iterable[np.ndarray]) -> float:
-    lengths, means = zip(*((len(p), np.mean(p)) for p in pieces), strict=True)
-    return float(np.average(means, weights=lengths))
+    lengths, means = zip(*((len(piece), float(np.mean(piece))) for piece in pieces), strict=True)
+    return _average(means, lengths)
+
+
+def _average(values: Sequence[float], weights: Sequence[int]) -> float:
+    """Return the weighted mean; that of one value is rounded as that of many (NumPy's takes long for so few)."""
+    if len(values) == 1:
+        return values[0] * weights[0] / weights[0]
+    return float(np.average(values, weights=weights))
 
 
 def _extreme(current: _Current, plan: Plan) -> float:
@@ -415,66 +441,75 @@ def _saturated(recording: Recording, plan: Plan, sweep: int, piece: tuple[int, i
         return math.nan
     low, high = recording.code_limits
     codes = recording.codes(sweep, plan.channel, *piece)
+    if low < codes.min() and codes.max() < high:
+        return 0.0
     return float(np.count_nonzero((codes <= low) | (codes >= high)))
 
 
-def _thumbnail(recording: Recording, plan: Plan) -> pd.DataFrame:
-    """Return the lowest and the highest current in bins of time, of the first, the last and sweeps evenly between."""
+def _thumbnail(recording: Recording, plan: Plan) -> list[np.ndarray]:
+    """Return the lowest and the highest current in bins of time, of the first, the last and sweeps evenly between.
+
+    An array for each of THUMBNAIL_COLUMNS.
+    """
     count = len(recording.sweep_samples)
     sweeps = np.unique(np.linspace(0, count - 1, min(count, THUMBNAIL_SWEEPS)).round().astype(int))
-    rows = []
+    found = []
     for sweep in sweeps.tolist():
         edges = np.unique(np.linspace(0, recording.sweep_samples[sweep], THUMBNAIL_BINS + 1).round().astype(int))
-        lows, highs = _extremes_in_bins(recording, plan, sweep, edges)
-        for (first, last), low, high in zip(pairwise(edges), lows, highs, strict=True):
-            ms = [float(edge) * 1e3 / recording.rate_hz for edge in (first, last)]
-            rows.append((plan.recording_id, sweep, *ms, _rounded(low), _rounded(high)))
-    return pd.DataFrame(rows, columns=list(THUMBNAIL_COLUMNS))
+        ms = edges * 1e3 / recording.rate_hz
+        found.append((np.full(len(ms) - 1, sweep), ms[:-1], ms[1:], *_extremes_in_bins(recording, plan, sweep, edges)))
+    sweep, start, end, low, high = (np.concatenate(column) for column in zip(*found, strict=True))
+    return [np.full(len(sweep), plan.recording_id, object), sweep, start, end, _rounded(low), _rounded(high)]
 
 
 def _extremes_in_bins(recording: Recording, plan: Plan, sweep: int, edges: np.ndarray):
     if edges[-1] <= PIECE_SAMPLES:
         values = recording.signal(sweep, plan.channel)
         return np.minimum.reduceat(values, edges[:-1]), np.maximum.reduceat(values, edges[:-1])
-    bins = [_current(recording, plan, sweep, slice(*pair)) for pair in pairwise(edges)]
-    return [b.low for b in bins], [b.high for b in bins]
+    extremes = []
+    for bin_edges in pairwise(edges.tolist()):
+        pieces = [recording.signal(sweep, plan.channel, *piece) for piece in _pieces(*bin_edges)]
+        extremes.append((np.min([p.min() for p in pieces]), np.max([p.max() for p in pieces])))
+    return np.array(extremes).T
 
 
-def _rounded(value: float) -> float:
-    """Return a value for a picture: five digits."""
-    return float(f"{value:.5g}")
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Return values for a picture: five digits."""
+    return np.array([float(f"{value:.5g}") for value in values.tolist()])
 
 
 def _numbers(recording: Recording, sweeps: list[dict]) -> dict:
     """Return the numbers of quality.csv; the drift is the linear trend of the baseline from first to last sweep."""
-    table = pd.DataFrame(sweeps, columns=[
-        "sweep", "segment", "holding_mv", "command_source", "baseline_pa", "baseline_sd_pa", "command_difference_mv",
-        "saturated", "samples",
-    ])  # fmt: skip
+
+    def known(name: str) -> np.ndarray:
+        values = np.array([sweep[name] for sweep in sweeps], float)
+        return values[~np.isnan(values)]
+
+    number, baseline, holding = (np.array([s[n] for s in sweeps]) for n in ("sweep", "baseline_pa", "holding_mv"))
     drift = math.nan
-    steady_holding = len(table) > 2 and np.ptp(table["holding_mv"]) < SAME_LEVEL_MV
-    if steady_holding and np.ptp(table["sweep"]) and table["baseline_pa"].notna().all():
-        drift = float(np.polyfit(table["sweep"], table["baseline_pa"], 1)[0] * np.ptp(table["sweep"]))
-    samples = table["samples"].sum()
+    steady_holding = len(sweeps) > 2 and np.ptp(holding) < SAME_LEVEL_MV
+    if steady_holding and np.ptp(number) and not np.isnan(baseline).any():
+        drift = float(np.polyfit(number, baseline, 1)[0] * np.ptp(number))
+    difference, noise, saturated = known("command_difference_mv"), known("baseline_sd_pa"), known("saturated")
     return {
         "sweeps": len(recording.sweep_samples),
-        "sweeps_measured": int(table["sweep"].nunique()),
+        "sweeps_measured": len(set(number.tolist())),
         "rate_hz": recording.rate_hz,
-        "command_source": table["command_source"].iloc[0] if len(table) else "",
-        "command_difference_mv": float(table["command_difference_mv"].max()),
-        "saturated_percent": float(100 * table["saturated"].sum(min_count=1) / samples) if samples else math.nan,
-        "baseline_sd_pa": float(table["baseline_sd_pa"].median()),
+        "command_source": sweeps[0]["command_source"] if sweeps else "",
+        "command_difference_mv": float(difference.max()) if difference.size else math.nan,
+        "saturated_percent": float(100 * saturated.sum() / known("samples").sum()) if saturated.size else math.nan,
+        "baseline_sd_pa": float(np.median(noise)) if noise.size else math.nan,
         "baseline_drift_pa": drift,
     }
 
 
-def _doubts(recording: Recording, plan: Plan, table: pd.DataFrame) -> tuple[list[str], list[str]]:
+def _doubts(recording: Recording, plan: Plan, sweeps: list[dict]) -> tuple[list[str], list[str]]:
     """Return what makes a recording unusable, and what makes it doubtful, beside its numbers."""
     bad, doubtful = [], [*recording.notes, *header_sanity(recording, plan.channel, plan.voltage_channel)]
     measured = [f"{name}_pa" for name in plan.windows_ms if name != "kinetics"]
-    if not np.isfinite(table[measured].to_numpy(float)).all():
+    if not all(math.isfinite(sweep[name]) for sweep in sweeps for name in measured):
         bad.append("the current is not finite in a window")
-    if not recording.protocol.episodic and (table["command_source"] == "decoded").any():
+    if not recording.protocol.episodic and any(s["command_source"] == "decoded" for s in sweeps):
         doubtful.append("not episodic: the command is the header's holding level; a change by hand would not show")
     if len(_measured_sweeps(recording)) < len(recording.sweep_samples):
         doubtful.append("the last sweep was aborted and is not measured")
