@@ -416,7 +416,7 @@ def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def _mean(pieces: Iterable[np.ndarray]) -> float:
-    lengths, means = zip(*((len(piece), float(np.mean(piece))) for piece in pieces), strict=True)
+    lengths, means = zip(*((len(piece), float(piece.mean())) for piece in pieces), strict=True)
     return _average(means, lengths)
 
 

@@ -218,10 +218,10 @@ def _shape(epoch: Epoch, before: float, held: float, samples: int) -> np.ndarray
 
     `held` is the level at which the sweep started: an epoch of resistance stays there for its first half.
     """
+    if epoch.kind == "step":
+        return np.broadcast_to(epoch.level, samples)
     sample = np.arange(samples)
     height = epoch.level - before
-    if epoch.kind == "step":
-        return np.full(samples, epoch.level)
     if epoch.kind == "resistance":
         return np.where(sample < epoch.samples // 2, held, epoch.level)
     if epoch.kind == "ramp":

@@ -111,9 +111,12 @@ class Recording:
         """Return the samples of a sweep in the channel's unit (pA, mV), float64, shape (stop - start,)."""
         stop = self.sweep_samples[sweep] if stop is None else stop
         stored, gain, offset = self._read(sweep, channel, start, stop)
-        values = stored.astype(np.float64) * gain + offset
-        factor = self.channels[channel].factor
-        return values if factor == 1 else values * factor
+        values = stored.astype(np.float64)
+        values *= gain
+        values += offset
+        if (factor := self.channels[channel].factor) != 1:
+            values *= factor
+        return values
 
     def channel_index(self, wanted: str) -> int:
         """Return the number of the channel that has this name or address, or else is this number; the first for ''.
