@@ -15,8 +15,8 @@ import numpy as np
 from mgk.recordings.axon_header import AxonHeader, read_header
 from mgk.recordings.recording import Recording
 
-# A sweep of at most this many samples is read as a whole, once for all channels and windows.
-WHOLE_SWEEP_SAMPLES = 1 << 18
+# A file, or else a sweep, of at most this many samples is read as a whole, once for all channels and windows.
+WHOLE_SAMPLES = 1 << 19
 
 
 def read_axon(path: Path | str) -> Recording:
@@ -52,14 +52,16 @@ def _sample_reader(path: Path, header: AxonHeader):
     sample_bytes = width * np.dtype(header.data_type).itemsize
 
     @lru_cache(maxsize=1)
-    def block(sweep: int, start: int, stop: int) -> np.ndarray:
+    def block(first: int, last: int) -> np.ndarray:
         # Not a memory map: to make one costs more than a short sweep, and its pages count as this process's memory.
-        place = header.data_start + (firsts[sweep] + start) * sample_bytes
-        return np.fromfile(path, header.data_type, (stop - start) * width, offset=place).reshape(-1, width)
+        place = header.data_start + first * sample_bytes
+        return np.fromfile(path, header.data_type, (last - first) * width, offset=place).reshape(-1, width)
 
     def read(sweep: int, channel: int, start: int, stop: int):
-        samples = header.sweep_samples[sweep]
-        first, last = (0, samples) if samples <= WHOLE_SWEEP_SAMPLES else (start, stop)
-        return block(sweep, first, last)[start - first : stop - first, channel], *header.scales[channel]
+        start, stop = firsts[sweep] + start, firsts[sweep] + stop
+        for first, last in ((0, firsts[-1]), (firsts[sweep], firsts[sweep + 1]), (start, stop)):
+            if stop <= last <= first + WHOLE_SAMPLES:
+                break
+        return block(first, last)[start - first : stop - first, channel], *header.scales[channel]
 
     return read

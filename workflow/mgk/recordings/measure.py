@@ -14,8 +14,9 @@ Corrections (junction potential, series resistance, leak) are made on these tabl
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -315,7 +316,8 @@ def _window_samples(recording: Recording, plan: Plan, segment: Segment, sweep: i
 
 def _measure_sweep(recording: Recording, plan: Plan, segment: Segment, sweep: int) -> dict:
     windows = _window_samples(recording, plan, segment, sweep)
-    current = {name: _current(recording, plan, sweep, name, window) for name, window in windows.items()}
+    signal = _reader(recording, sweep, plan.channel, windows)
+    current = {name: _current(recording, plan, sweep, name, w, signal) for name, w in windows.items()}
     command, source, difference = _command(recording, plan, segment, sweep, windows)
     means = {f"{n}_pa": current[n].mean if n in current else math.nan for n in ("baseline", "steady", "tail")}
     peak = _extreme(current["peak"], plan) if "peak" in current else math.nan
@@ -359,10 +361,8 @@ def _command(recording: Recording, plan: Plan, segment: Segment, sweep: int, win
     decoded = _decoded_means(recording, plan, sweep, windows)
     if plan.voltage_channel is None:
         return decoded, "decoded", math.nan
-    command = {
-        name: _mean(recording.recorded_mv(sweep, plan.voltage_channel, *piece) for piece in _pieces(w.start, w.stop))
-        for name, w in windows.items()
-    }
+    voltage = _reader(recording, sweep, plan.voltage_channel, windows)
+    command = {name: _mean(voltage(*piece) for piece in _pieces(w.start, w.stop)) for name, w in windows.items()}
     apart = (abs(command[n] - decoded[n]) for n in windows if n not in ("peak", "kinetics") and n in decoded)
     return command, "recorded", max(apart, default=math.nan)
 
@@ -390,10 +390,10 @@ class _Current:
     saturated: float
 
 
-def _current(recording: Recording, plan: Plan, sweep: int, name: str, window: slice) -> _Current:
+def _current(recording: Recording, plan: Plan, sweep: int, name: str, window: slice, signal: Callable) -> _Current:
     pieces = []
     for piece in _pieces(window.start, window.stop):
-        values = recording.signal(sweep, plan.channel, *piece)
+        values = signal(*piece)
         variance = values.var() if name == "baseline" else math.nan
         extremes = (values.min(), values.max()) if name == "peak" else (math.nan, math.nan)
         saturated = _saturated(recording, plan, sweep, piece)
@@ -408,6 +408,15 @@ def _current(recording: Recording, plan: Plan, sweep: int, name: str, window: sl
         high=float(np.max(high)),
         saturated=math.fsum(saturated),
     )
+
+
+def _reader(recording: Recording, sweep: int, channel: int, windows: dict[str, slice]) -> Callable:
+    """Return a function (start, stop) -> signal; what all windows span is read at once where it is no long signal."""
+    first, last = min(w.start for w in windows.values()), max(w.stop for w in windows.values())
+    if last - first > PIECE_SAMPLES:
+        return partial(recording.signal, sweep, channel)
+    values = recording.signal(sweep, channel, first, last)
+    return lambda start, stop: values[start - first : stop - first]
 
 
 def _pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -455,11 +464,16 @@ def _thumbnail(recording: Recording, plan: Plan) -> list[np.ndarray]:
     sweeps = np.unique(np.linspace(0, count - 1, min(count, THUMBNAIL_SWEEPS)).round().astype(int))
     found = []
     for sweep in sweeps.tolist():
-        edges = np.unique(np.linspace(0, recording.sweep_samples[sweep], THUMBNAIL_BINS + 1).round().astype(int))
+        edges = _bin_edges(recording.sweep_samples[sweep])
         ms = edges * 1e3 / recording.rate_hz
         found.append((np.full(len(ms) - 1, sweep), ms[:-1], ms[1:], *_extremes_in_bins(recording, plan, sweep, edges)))
     sweep, start, end, low, high = (np.concatenate(column) for column in zip(*found, strict=True))
     return [np.full(len(sweep), plan.recording_id, object), sweep, start, end, _rounded(low), _rounded(high)]
+
+
+@lru_cache(maxsize=1)
+def _bin_edges(samples: int) -> np.ndarray:
+    return np.unique(np.linspace(0, samples, THUMBNAIL_BINS + 1).round().astype(int))
 
 
 def _extremes_in_bins(recording: Recording, plan: Plan, sweep: int, edges: np.ndarray):

@@ -107,9 +107,10 @@ def judge(row: Mapping, numbers: Mapping, tests: list[Mapping], settings: Mappin
         "holding_size_pa": abs(numbers["holding_pa"]),
         "access_drift_percent": abs(numbers["access_drift_percent"]),
     }
+    known = numbers | sizes
     reasons = {"exclude": list(bad), "warn": list(doubtful)}
     for name, limit in thresholds(settings).items():
-        value = (numbers | sizes)[limit.number]
+        value = known[limit.number]
         elsewhere = limit.access_only and row.get("configuration") not in WITH_ACCESS
         already = name == "saturated_any" and any("converter" in reason for reason in reasons["exclude"])
         if not elsewhere and not already and limit.passed(value):
