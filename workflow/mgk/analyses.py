@@ -156,6 +156,7 @@ ANALYSES = {
                 "influence.csv",
                 "small_study.csv",
                 "moderators.csv",
+                "control_risk.csv",
                 "dependent.csv",
                 "words.csv",
             ),

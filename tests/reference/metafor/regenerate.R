@@ -395,3 +395,22 @@ for (table in c("bcg", "li2007")) {
 }
 
 written(do.call(rbind, found_values), "references.csv")
+
+# --- bivariate model of the arms' logits: bivariate.csv ---------------------------------------------------------------
+logits <- function(rows, arm) {
+  found <- escalc(measure = "PLO", xi = rows[[paste0("events_", arm)]], ni = rows[[paste0("n_", arm)]], add = 1 / 2,
+                  to = "only0")
+  data.frame(yi = c(found$yi), vi = c(found$vi), group = arm, study = rows$study_id)
+}
+fits <- list()
+for (table in c("bcg", "li2007", "egger2001")) for (method in c("ML", "REML")) {
+  rows <- tables[tables$table == table, ]
+  data <- rbind(logits(rows, "control"), logits(rows, "treatment"))
+  fit <- rma.mv(yi, vi, mods = ~ group - 1, random = ~ group | study, struct = "UN", data = data, method = method,
+                control = list(optimizer = "optim", optmethod = "BFGS", reltol = 1e-16, maxit = 10000))
+  fits[[length(fits) + 1]] <- data.frame(
+    table = table, method = method, k = nrow(rows), control_logit = fit$beta[1], treatment_logit = fit$beta[2],
+    control_logit_se = fit$se[1], treatment_logit_se = fit$se[2], covariance = vcov(fit)[1, 2],
+    tau2_control = fit$tau2[1], tau2_treatment = fit$tau2[2], rho = fit$rho, log_likelihood = c(logLik(fit)))
+}
+written(do.call(rbind, fits), "bivariate.csv")

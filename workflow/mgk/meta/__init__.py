@@ -2,7 +2,7 @@
 
 `effects` turns rows of a table into an estimate and a variance each, `heterogeneity` estimates the variance between
 studies, `pooling` combines them; `diagnostics`, `regression`, `dependence` and `sparse` ask what single studies,
-moderators, dependent rows and zero cells do to the result. `plan` is what the config asks of a table, `words` says what
-was done and found. `claims` checks what was printed (with `printed`, `twobytwo` and `counts`), `forms` weighs salts.
-Figures are in `mgk.figures.clinical`.
+moderators, dependent rows and zero cells do to the result, `bivariate` whether it goes with the control group's risk.
+`plan` is what the config asks of a table, `words` says what was done and found. `claims` checks what was printed (with
+`printed`, `twobytwo` and `counts`), `forms` weighs salts. Figures are in `mgk.figures.clinical`.
 """

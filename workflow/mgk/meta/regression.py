@@ -11,7 +11,7 @@ of tau2 (in percent) that the moderators take away from `tau2_total`, that of th
 alphabet, the reference.
 
 Limits: linear terms without interactions; a moderator measured with the same error as the effect (the control group's
-risk) needs a bivariate model and is biased here; study-level relations say nothing about single patients. With fewer
+risk) is biased here and has `mgk.meta.bivariate`; study-level relations say nothing about single patients. With fewer
 than ten studies a moderator the Cochrane handbook advises against it (10.11.5.1); the note says so.
 """
 

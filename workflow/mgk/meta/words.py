@@ -124,7 +124,7 @@ def still_needed(plan: Plan, table: pd.DataFrame) -> list[str]:
     if {"events_control", "n_control"} <= set(plan_columns(table)):
         needed.append(
             "the control group's risk is no moderator here: its error is shared with the effect, and an ordinary "
-            "meta-regression on it is biased; the L'Abbé plot shows it"
+            "meta-regression on it is biased; the L'Abbé plot shows it, control_risk.csv holds the bivariate model"
         )
     return needed
 
