@@ -20,16 +20,14 @@ MANIFEST = "raw_data/manifest.sha256"
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
 # Columns that the schemas allow and no analysis reads yet; a run says so when they hold something.
-NOT_USED = {
-    "plates": ("protein_plate", "standards_plate"),
-}  # fmt: skip
+NOT_USED = {"plates": ("protein_plate", "standards_plate")}
+NOT_USED_CLINICAL = ("shared_control", "icc", "cluster_size", "correlation", "trial_id")
 # What a stated value is for: columns of recordings.csv and the correction that uses them.
 CORRECTED_BY = {
     "series_resistance_mohm": "series_resistance",
     "cell_capacitance_pf": "capacitance",
     "leak_recording_id": "leak",
 }
-NOT_USED_CLINICAL = ("shared_control", "icc", "cluster_size", "correlation", "trial_id")
 
 
 def check_study(study: Study) -> list[Problem]:
@@ -155,14 +153,18 @@ def _check_solutions(study: Study) -> list[Problem]:
     return problems
 
 
-def _check_recordings(study: Study) -> list[Problem]:
-    experiments = study.experiments("recordings")
-    if not experiments:
-        return []
-    table, problems = study.read_table(RECORDINGS, "recordings")
-    problems = list(problems)
-    problems += _check_experiments(table, experiments, RECORDINGS, "recordings")
+def _rows_asked_for(study: Study, section: str, file: str) -> tuple[pd.DataFrame, pd.DataFrame, list[Problem]]:
+    """Return a section's table, its rows whose experiment the config names, and the problems of both."""
+    experiments = study.experiments(section)
+    table, problems = study.read_table(file, section)
     named = table[table["experiment"].isin(list(experiments))]
+    return table, named, [*problems, *_check_experiments(table, experiments, file, section)]
+
+
+def _check_recordings(study: Study) -> list[Problem]:
+    if not study.experiments("recordings"):
+        return []
+    table, named, problems = _rows_asked_for(study, "recordings", RECORDINGS)
     problems += _check_files(study, named, "file", RECORDINGS, _header_problems)
     problems += _check_segments(study, table)
     problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
@@ -345,10 +347,7 @@ def _check_plates(study: Study) -> list[Problem]:
     experiments = study.experiments("plates")
     if not experiments:
         return []
-    table, problems = study.read_table(PLATES, "plates")
-    problems = list(problems)
-    problems += _check_experiments(table, experiments, PLATES, "plates")
-    named = table[table["experiment"].isin(list(experiments))]
+    _, named, problems = _rows_asked_for(study, "plates", PLATES)
     problems += _check_files(study, named, "file", PLATES, _plate_problems)
     problems += _check_files(study, named, "layout", PLATES, lambda path: [])
     for i, row in named.iterrows():
