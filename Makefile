@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data notebook notebooks check-notebooks
+.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -47,6 +47,10 @@ check-notebooks: setup ## fail when the notebooks in git are not what a run of t
 
 demo-data: setup ## write the simulated raw data of the demonstration anew
 	@$(RUN) -m mgk.simulate raw_data
+
+convert-plate:   ## an export of another vendor into a table that is read: FILE=export VENDOR=name TO=table.csv (VENDOR=? lists them)
+	@sh workflow/setup.sh convert
+	@.venv-convert/bin/python workflow/scripts/convert_plate.py $(if $(filter ?,$(VENDOR)),--vendors,"$(FILE)" "$(VENDOR)" "$(TO)")
 
 bench: setup     ## speed as ratios against named alternatives
 	@$(RUN) benchmarks/main_job.py

@@ -3,6 +3,7 @@
 #
 #   setup.sh run   the environment of the workflow and its tests (.venv, requirements.txt)
 #   setup.sh lab   the same with JupyterLab (.venv-lab, requirements-lab.txt)
+#   setup.sh convert   allotropy alone, for `make convert-plate` (.venv-convert, requirements-convert.txt)
 set -eu
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV || true
@@ -10,7 +11,8 @@ unset PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONPATH VIRTUAL_ENV || true
 case "${1:-run}" in
 run) venv=.venv lock=requirements.txt ;;
 lab) venv=.venv-lab lock=requirements-lab.txt ;;
-*) echo "setup.sh: run or lab, not '$1'" >&2; exit 2 ;;
+convert) venv=.venv-convert lock=requirements-convert.txt ;;
+*) echo "setup.sh: run, lab or convert, not '$1'" >&2; exit 2 ;;
 esac
 
 key=$({ cat "$lock"; pwd; } | cksum | tr ' ' -)
@@ -48,5 +50,5 @@ fi
 export UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never
 "$venv/bin/uv" pip sync --quiet --python "$venv/bin/python" --require-hashes --compile-bytecode "$lock"
 # After the sync, which would uninstall it.
-"$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e .
+[ "$venv" = .venv-convert ] || "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --no-deps --no-build-isolation -e .
 : > "$stamp"

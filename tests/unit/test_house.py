@@ -51,11 +51,11 @@ def test_no_floor_imports_a_higher_one(path):
 
 
 def test_locks_hold_hashes_and_no_address():
-    for lock in ("requirements.txt", "requirements-lab.txt"):
+    for lock in ("requirements.txt", "requirements-lab.txt", "requirements-convert.txt"):
         text = (HOUSE / lock).read_text(encoding="utf-8")
         assert "://" not in text
         pins = re.findall(r"^([a-z0-9.-]+)==\S+", text, re.MULTILINE)
-        assert len(pins) > 100
+        assert len(pins) > (25 if lock == "requirements-convert.txt" else 100)
         for block in re.split(r"\n(?=[a-z0-9])", text.strip()):
             assert "--hash=sha256:" in block, block[:60]
 

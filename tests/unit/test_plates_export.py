@@ -54,10 +54,11 @@ def test_text_is_decoded_whatever_its_encoding(encoding):
     [
         (b"", "is empty"),
         (b" \r\n\t", "is empty"),
-        (b"PK\x03\x04abc", "is not a text export"),
+        (b"PK\x03\x04abc", "is not a readable xlsx workbook"),
         (b"abc\0def", "is not a text export"),
         (b"\xff\xfeA\0B", "marked as Unicode text, but is not"),
-        (b"well,value\nA1,3\n", "is not of a known format; read are"),
+        (b"well,reading\nA1,3\n", "is not of a known format; read are SoftMax Pro txt, BioTek Gen5"),
+        (b"some words\nand more\n", "`make convert-plate` turns what allotropy reads"),
         (b"User: me\r\nTest name: x\r\n", "holds no wells; export the raw data"),
     ],
 )

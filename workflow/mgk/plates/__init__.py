@@ -1,9 +1,10 @@
 """Plates: exports of plate readers as tidy tables, and what a layout says of their wells.
 
-Three kinds of export are read natively, known by their content and not by their name: BMG MARS csv (`bmg`), BioTek
-Gen5 txt (`gen5`) and SoftMax Pro txt (`softmax`). What they share, and the vocabulary, is in `export`; the way from a
-file to its table in `files`; layouts in `layout`; the plates of a study and their quality in `wells`. What is made of
-the values (magnesium, activity) lives elsewhere.
+Exports are known by their content and not by their name: BMG MARS (`bmg`), BioTek Gen5 (`gen5`), SoftMax Pro
+(`softmax`), Tecan i-control and SparkControl (`tecan`), PerkinElmer EnVision (`envision`), and a plain grid or long
+table (`plain`); workbooks are turned into text first (`workbook`). What the readers share, and the vocabulary, is in
+`export`; the way from a file to its table in `files`; layouts in `layout`; the plates of a study in `wells`. What is
+made of the values (magnesium, activity) lives elsewhere.
 """
 
 from mgk.plates.export import FLAGS

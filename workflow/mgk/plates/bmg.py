@@ -108,6 +108,8 @@ def _read(plate: int, name: str, number: int, title: str, mode: str) -> Read:
 def _matrix(lines: list[str], header: int, delimiter: str, read: Read) -> tuple[list[Cell], int]:
     """Read the matrix whose column numbers stand in line `header` (from 0); return its cells and its last line."""
     columns = trimmed(lines[header].split(delimiter))[1:]
+    if len(columns) == 48:
+        raise ExportError(header + 1, "48 columns: plates of 1536 wells are not read, 384 are the most")
     if [c.lstrip("0") for c in columns] != [str(i + 1) for i in range(len(columns))] or len(columns) not in PLATE_ROWS:
         raise ExportError(header + 1, f"column numbers 1 to {'/'.join(map(str, PLATE_ROWS))} are expected")
     cells, number = [], header

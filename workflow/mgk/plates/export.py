@@ -95,8 +95,8 @@ def decode(raw: bytes) -> str:
         if encoding != "utf-8":
             raise ExportError(None, "is marked as Unicode text, but is not; it was cut off or damaged") from None
         text = raw.decode("latin-1")
-    if "\0" in text or raw[:2] == b"PK":
-        raise ExportError(None, "is not a text export; save the plate from the reader's software as text or csv")
+    if "\0" in text:
+        raise ExportError(None, "is not a text export; save the plate from the reader's software as text, csv or xlsx")
     return text
 
 

@@ -1,4 +1,4 @@
-"""BioTek (Agilent) Gen5 txt: raw data of endpoint and kinetic reads, one or several plates in a file.
+"""BioTek (Agilent) Gen5 txt, csv or xlsx: raw data of endpoint and kinetic reads, one or several plates in a file.
 
 Limits: only what the reader measured is read. A label that names no read of the procedure ("Blank 450", "Ratio",
 "Conc", "Max V [450]") is what Gen5 computed; spectra, area scans, polarisation and images are not read.
@@ -12,28 +12,40 @@ with the row's letter, all with the read's label at the end (`280`, `step:280`, 
 The order of the labels can differ between rows of one matrix: only the label says which read a line is. Kinetic values
 stand in a table below a title with the label: `Time`, a column of temperatures, a column a well; rows that were not
 reached have a time of zero and nothing else. `OVRFLW`: above range; `MISSED`: no value; `*0.356*`: masked by hand.
+A csv separates the same fields by commas or semicolons; csv and workbook hold the tables one column further right.
 """
 
+import csv
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, seconds, split_lines, trimmed, well_name
 
-NAME = "BioTek Gen5 txt"
+NAME = "BioTek Gen5 (txt, csv, xlsx)"
 EMPTY_FLAG = "blank"
 
 _MODE = re.compile(r"(Absorbance|Fluorescence|Luminescence|Alpha)\b.*")
-_LABEL = re.compile(r"(?:(.+):)?(?:(\d{3,4})|(\d{3,4})(?:/\d+)?,(\d{3,4})(?:/\d+)?|(Lum))(?:\s*\[\d+\])?")
+_LABEL = re.compile(
+    r"(?:(.+):)?(?:(\d{3,4})(?:/\d+)?|(\d{3,4})(?:/\d+)?,(\d{3,4})(?:/\d+)?|(Lum|Alpha))(?:\s*\[\d+\])?"
+)
 _FILTERS = re.compile(r"Excitation:\s*(\d+)(?:/\d+)?,\s*Emission:\s*(\d+)(?:/\d+)?")
+_EMISSION = re.compile(r"Emission:\s*(\d+)(?:/\d+)?\s*$")
+_HEAD = re.compile(r"^(Software Version|Plate Number|Procedure Details)([\t,;]|$)", re.MULTILINE)
+# The header of a table that stands one column further right.
+_SHIFTED = re.compile(r"\t(\t[1-9]\d?(\t|$)|(Time|Wavelength)\t)")
 
 
 @dataclass(frozen=True)
 class _Channel:
-    """One wavelength (pair) of one step of the procedure; a step without a name has the name ''."""
+    """One wavelength (pair) of one step of the procedure; a step without a name has the name ''.
+
+    `order` counts the steps that read, from 1: of several without a name, a label says `Read 2`.
+    """
 
     step: str
     mode: str
+    order: int
     wavelength_nm: float | None = None
     excitation_nm: float | None = None
     emission_nm: float | None = None
@@ -51,7 +63,7 @@ class _Found:
 
 def recognises(text: str) -> bool:
     """Return whether the text looks like a Gen5 export."""
-    return re.search(r"^(Software Version|Plate Number|Procedure Details)(\t|$)", text[:4000], re.MULTILINE) is not None
+    return _HEAD.search(text[:4000]) is not None
 
 
 def read_cells(text: str) -> list[Cell]:
@@ -62,7 +74,7 @@ def read_cells(text: str) -> list[Cell]:
     ExportError
         A row with too few fields, rows that do not follow each other, a read that lacks rows, a plate without wells.
     """
-    lines = split_lines(text)
+    lines = _lines(text)
     starts = [i for i, line in enumerate(lines) if re.match(r"Plate Number\b", line)]
     if len(starts) < len([line for line in lines if line.startswith("Software Version\t")]):
         raise ExportError(None, "a plate lacks its line 'Plate Number'; the file was cut or edited")
@@ -71,6 +83,18 @@ def read_cells(text: str) -> list[Cell]:
     for plate, (first, end) in enumerate(pairwise(bounds), start=1):
         cells += _plate(lines, first, end, plate)
     return cells
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines as the txt export has them: separated by tabs, tables from the first column on."""
+    lines, delimiter = split_lines(text), _HEAD.search(text[:4000])[2]
+    if delimiter and delimiter != "\t":
+        lines = ["\t".join(next(csv.reader([line], delimiter=delimiter), [])).rstrip("\t") for line in lines]
+    shifted, found = False, []
+    for line in lines:
+        shifted = line.startswith("\t") and (shifted or _SHIFTED.match(line) is not None)
+        found.append(line[1:] if shifted else line)
+    return found
 
 
 def _plate(lines: list[str], first: int, end: int, plate: int) -> list[Cell]:
@@ -111,24 +135,29 @@ def _plate(lines: list[str], first: int, end: int, plate: int) -> list[Cell]:
 
 def _procedure(lines: list[str]) -> list[_Channel]:
     """Return the wavelengths of all steps in the order of the procedure (none when it was not exported)."""
-    channels, step, mode = [], "", ""
+    channels, step, mode, order = [], "", "", 0
     for line in lines:
         if match := re.match(r"\s*Read\t(.*)", line):
+            order += 1
             text = match[1].strip()
-            mode = _MODE.fullmatch(text)[1].lower() if _MODE.fullmatch(text) else ""
-            step = "" if mode else text
+            step, mode = ("", "") if _MODE.fullmatch(text) else (text, "")
         elif _column_numbers(line.split("\t")):
             break
         elif line.startswith("\t"):
             text = line.strip()
-            if _MODE.fullmatch(text):
-                mode = _MODE.fullmatch(text)[1].lower()
-                if mode == "luminescence":
-                    channels.append(_Channel(step, mode))
-            elif text.startswith("Wavelengths:"):
-                channels += [_Channel(step, mode, wavelength_nm=float(w)) for w in re.findall(r"\d+", text)]
-            elif match := _FILTERS.search(text):
-                channels.append(_Channel(step, mode, excitation_nm=float(match[1]), emission_nm=float(match[2])))
+        else:
+            continue
+        if found := _MODE.fullmatch(text):
+            mode = found[1].lower()
+            if mode in ("luminescence", "alpha"):
+                channels.append(_Channel(step, mode, order))
+        elif text.startswith("Wavelengths:"):
+            channels += [_Channel(step, mode, order, wavelength_nm=float(w)) for w in re.findall(r"\d+", text)]
+        elif found := _FILTERS.search(text):
+            pair = {"excitation_nm": float(found[1]), "emission_nm": float(found[2])}
+            channels.append(_Channel(step, mode, order, **pair))
+        elif (found := _EMISSION.match(text)) and mode == "luminescence":
+            channels.append(_Channel(step, mode, order, emission_nm=float(found[1])))
     return channels
 
 
@@ -137,16 +166,26 @@ def _channel(label: str, channels: list[_Channel]) -> _Channel | None:
     match = _LABEL.fullmatch(label)
     if not match:
         return None
-    step, wavelength, excitation, emission, luminescence = match.groups()
+    step, single, excitation, emission, word = match.groups()
     step = step or ""
     for c in channels:
-        same = (c.wavelength_nm, c.excitation_nm, c.emission_nm) == _floats(wavelength, excitation, emission)
-        if c.step == step and same and (luminescence is None or c.mode == "luminescence"):
+        named = step == c.step or (c.step == "" and step == f"Read {c.order}")
+        if named and _same_light(c, _floats(single, excitation, emission), word):
             return c
     if channels or step.startswith("Blank "):
         return None
-    mode = "luminescence" if luminescence else "fluorescence" if excitation else "absorbance"
-    return _Channel(step, mode, *_floats(wavelength, excitation, emission))
+    mode = {"Lum": "luminescence", "Alpha": "alpha"}.get(word, "fluorescence" if excitation else "absorbance")
+    return _Channel(step, mode, 0, *_floats(single, excitation, emission))
+
+
+def _same_light(channel: _Channel, light: tuple[float | None, ...], word: str | None) -> bool:
+    """Whether a label's numbers, or its word, are those of a channel; a single one is the emission of luminescence."""
+    single, excitation, emission = light
+    if word:
+        return channel.mode == {"Lum": "luminescence", "Alpha": "alpha"}[word] and channel.emission_nm is None
+    if channel.mode == "luminescence":
+        return single is not None and single == channel.emission_nm
+    return (channel.wavelength_nm, channel.excitation_nm, channel.emission_nm) == (single, excitation, emission)
 
 
 def _floats(*texts: str | None) -> tuple[float | None, ...]:

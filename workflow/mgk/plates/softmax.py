@@ -110,6 +110,8 @@ def _header(line: str, number: int) -> _Header:
         raise ExportError(
             number, "the numbers of times, wavelengths or wells are not where they are expected"
         ) from None
+    if wells > 384:
+        raise ExportError(number, f"plates of {wells} wells are not read, 384 are the most")
     columns = {c * r: c for c, r in PLATE_ROWS.items()}.get(wells)
     if columns is None or len(wavelengths) != count or (shift and len(excitations) != count) or times < 1:
         raise ExportError(
