@@ -57,8 +57,8 @@ bench: setup     ## speed as ratios against named alternatives
 	@$(RUN) benchmarks/recordings.py
 	@$(RUN) benchmarks/clinical.py
 
-validate: setup  ## bias and coverage of the fits on simulated studies: docs/validation.md [STUDIES=1000]
-	@$(RUN) -m validation.run $(if $(STUDIES),--studies $(STUDIES))
+validate: setup  ## bias and coverage on simulated studies: docs/validation*.md [STAGE=block] [STUDIES=1000]
+	@$(RUN) -m validation.run $(STAGE) $(if $(STUDIES),--studies $(STUDIES))
 
 lab:             ## JupyterLab, in an environment of its own
 	@sh workflow/setup.sh lab && .venv-lab/bin/jupyter lab notebooks

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from validation.block import (
     DESIGNS,
     MISSPECIFIED,
-    TEST_LEVEL,
     Z_DELTA,
     Design,
-    binomial_p,
+    document,
     run_study,
     study_points,
     summarise,
+    text,
 )
-from validation.run import covered, document
+from validation.coverage import TEST_LEVEL, binomial_p, covered
+from validation.run import STAGES
 
 FIRM = [design for design in DESIGNS if design.firm]
 OTHERS = [design for design in DESIGNS if not design.firm]
@@ -94,11 +96,30 @@ def test_coverage_is_tested_and_shown():
 def test_the_document_names_its_failures(few):
     rows = few.reset_index()
     bad = rows.assign(design="something wrong", coverage=0.5, coverage_p=1e-9)
-    text = document(pd.concat([rows, bad]), bad)
-    assert "10 studies of each design" in text
-    assert "Group intervals do not cover 95 %: Ki(0) of “something wrong” (50.0 %)" in text
-    assert "**50.0 %**" in text
-    assert "- something wrong: Ki(0) " in text
+    told = text(pd.concat([rows, bad]), bad)
+    assert "10 studies of each design" in told
+    assert "Group intervals do not cover 95 %: Ki(0) of “something wrong” (50.0 %)" in told
+    assert "**50.0 %**" in told
+    assert "- something wrong: Ki(0) " in told
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_offers_what_the_run_asks(name):
+    stage = import_module(f"validation.{name}")
+    assert len({design.label for design in (*stage.DESIGNS, *stage.MISSPECIFIED)}) == len(stage.DESIGNS) + len(
+        stage.MISSPECIFIED
+    )
+    assert stage.STUDIES >= 200
+    assert stage.DOCUMENT.endswith(".md")
+
+
+def test_the_document_of_block_keeps_designs_and_errors_apart():
+    rows = [run_study(design, seed) for design in (DESIGNS[1], MISSPECIFIED[4]) for seed in range(2)]
+    told = document(pd.DataFrame([row for study in rows for row in study]))
+    right, wrong = told.split("## What the fit is not told")
+    assert f"| {DESIGNS[1].label} |" in right
+    assert f"| {MISSPECIFIED[4].label} |" in wrong
+    assert "--studies 2 --misspecified 2" in told
 
 
 @pytest.mark.long
