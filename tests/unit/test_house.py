@@ -10,6 +10,7 @@ import pytest
 
 from mgk.analyses import ANALYSES
 from mgk.notebooks import default_parameters
+from mgk.report.chapters import CHAPTERS
 from mgk.tables.yaml_file import load_yaml
 
 HOUSE = Path(__file__).parents[2]
@@ -88,6 +89,12 @@ def test_each_analysis_has_its_rule_and_its_notebook_and_the_reverse():
         assert "\n    message:\n" in rule[0]
     stems = {a.notebook for a in ANALYSES.values()} | {"90_report"}
     assert {p.stem for p in NOTEBOOKS} == stems
+
+
+def test_each_analysis_has_its_chapter_and_the_reverse():
+    assert list(CHAPTERS) == list(ANALYSES)
+    for name, chapter in CHAPTERS.items():
+        assert chapter.about.startswith("## "), name
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

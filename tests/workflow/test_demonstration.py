@@ -14,7 +14,9 @@ from studies import run_study
 
 from mgk.analyses import ANALYSES
 from mgk.committed import as_committed
-from mgk.report.key_numbers import KEY_FITS, key_numbers, put_in, read_truth
+from mgk.report.chapters import atpase, block, currents
+from mgk.report.key_numbers import key_numbers
+from mgk.report.results import put_in, read_truth
 from mgk.study import Study
 from mgk.tables import read_table
 
@@ -64,21 +66,21 @@ def simultaneous(row, level=0.999):
 
 
 @pytest.mark.parametrize(
-    ("section", "name", "experiment"),
+    ("name", "experiment", "key_fits"),
     [
-        ("recordings", "magnesium_block", "romk_block"),
-        ("recordings", "current_voltage", "kv_activation"),
-        ("recordings", "current_voltage", "kv_inactivation"),
-        ("plates", "atpase_activity", "microsomes"),
+        ("magnesium_block", "romk_block", block.KEY_FITS),
+        ("current_voltage", "kv_activation", currents.KEY_FITS),
+        ("current_voltage", "kv_inactivation", currents.KEY_FITS),
+        ("atpase_activity", "microsomes", atpase.KEY_FITS),
     ],
 )
-def test_what_was_put_in_is_recovered(demonstration, section, name, experiment):
+def test_what_was_put_in_is_recovered(demonstration, name, experiment, key_fits):
     study, _ = demonstration
     project = Study.open(study)
-    truth = read_truth(project)[section][experiment]
+    truth = read_truth(project)[ANALYSES[name].section][experiment]
     fits = read_table(project.results / ANALYSES[name].stage / experiment / "fits.csv")
     checked = 0
-    for (model, parameter), (_, true_name) in KEY_FITS[name].items():
+    for (model, parameter), (_, true_name) in key_fits.items():
         fitting = (fits["unit_id"] == "") & (fits["parameter"] == parameter) & fits["model"].str.startswith(model)
         for _, row in fits[fitting].iterrows():
             low, high = simultaneous(row)

@@ -19,8 +19,6 @@ from mgk.study import Study
 
 REPORT = "results/report/report.html"
 REPORT_NOTEBOOK = "results/notebooks/90_report.ipynb"
-# A cell with such a tag belongs to an analysis (or to the solutions) and is left out of a report that has none of it.
-PART_TAG = "part-"
 
 
 def render_page(notebook: Path, page: Path) -> None:
@@ -41,25 +39,18 @@ def build_report(study: Path, log: Path, executed: str = REPORT_NOTEBOOK) -> Non
         folder=study / "results",
         log=log,
     )
-    project = Study.open(study)
     shown = nbformat.read(executed, as_version=4)
-    shown.cells = [c for c in shown.cells if _belongs(c, project) and not _sets_parameters(c)]
+    shown.cells = [c for c in shown.cells if not _sets_parameters(c)]
     # The page's heading is the study's title, which the template writes as text.
     shown.cells[0].source = shown.cells[0].source.partition("\n")[2]
     part = log.with_suffix(".shown.ipynb")
     nbformat.write(shown, part)
-    render_notebook(part, study / REPORT, title=project.title, home=None, hide_code=True)
+    render_notebook(part, study / REPORT, title=Study.open(study).title, home=None, hide_code=True)
     part.unlink()
 
 
 def _sets_parameters(cell: nbformat.NotebookNode) -> bool:
     return bool({"parameters", "injected-parameters"} & set(cell.metadata.get("tags", [])))
-
-
-def _belongs(cell: nbformat.NotebookNode, project: Study) -> bool:
-    there = {analysis for analysis, _ in project.analyses()} | ({"solutions"} if project.solutions() else set())
-    parts = [t.removeprefix(PART_TAG) for t in cell.metadata.get("tags", []) if t.startswith(PART_TAG)]
-    return not parts or not there.isdisjoint(parts)
 
 
 def build_after_failure(study: Path) -> None:

@@ -70,15 +70,15 @@ def render_notebook(notebook: Path, html: Path, *, title: str, home: str | None,
 
 def _render_text(book, name: str) -> None:
     """Give each Markdown cell its HTML; raise one error for all formulas that cannot be shown."""
-    from mgk.report.exporter import markdown_cell
     from mgk.report.formulas import FormulaError
+    from mgk.report.markdown import markdown_html
 
     problems = []
     for cell in book.cells:
         if cell.cell_type != "markdown":
             continue
         try:
-            cell.metadata["page_html"] = markdown_cell(cell)
+            cell.metadata["page_html"] = markdown_html(cell.source, cell.get("attachments"))
         except FormulaError as error:
             problems.append(Problem(name, None, f"cell {cell.metadata.page_id}", "", str(error)))
     if problems:

@@ -1,0 +1,94 @@
+"""The chapter on clinical tables."""
+
+from html import escape
+
+import pandas as pd
+
+from mgk.meta.effects import find_measure
+from mgk.report.chapters.chapter import Chapter, table_of_study
+from mgk.report.html import Fragment, table_html
+from mgk.report.results import Results
+
+ABOUT = r"""## Clinical tables
+Effects of single studies, the common effect and random effects side by side:
+$$\hat\mu = \frac{\sum_i w_i y_i}{\sum_i w_i}, \qquad w_i = \frac{1}{v_i + \tau^2}$$
+with $\tau^2 = 0$ for the common effect. Where the two disagree, neither is the answer: small studies may differ from
+large ones.
+"""
+# The rows of pooled.csv that are key numbers: model, method, test, how to call it, and whether the published result of
+# that model stands beside it (reviews of their time pooled by DerSimonian and Laird with a normal interval).
+POOLED = (
+    ("common", "IV", "z", "common effect, inverse variance", True),
+    ("random", "REML", "knha", "random effects, REML, Knapp-Hartung", False),
+    ("random", "DL", "z", "random effects, DerSimonian-Laird", True),
+)
+
+
+def tables(results: Results) -> Fragment:
+    """Show the words of the meta-summary and the pooled estimates."""
+    words = _words(results.table("words.csv", text=("section", "text")))
+    return Fragment(words + _pooled_table(results.table("pooled.csv")).html)
+
+
+def _pooled_table(pooled: pd.DataFrame) -> Fragment:
+    columns = ["model", "method", "test", "k", "back_transformed_estimate", "back_transformed_ci_low",
+               "back_transformed_ci_high", "tau2", "i2", "q", "q_df", "q_p"]  # fmt: skip
+    if (pooled["subgroup"] != "").any():
+        columns.insert(0, "subgroup")
+    labels = {c: c.removeprefix("back_transformed_") for c in columns}
+    return table_html(pooled[columns], "Pooled estimates, back-transformed, with 95 % intervals", labels)
+
+
+def _words(words: pd.DataFrame) -> str:
+    """Return methods and results as paragraphs, and what is still needed as a list that opens."""
+    told = words[words["section"] != "still_needed"]
+    paragraphs = "".join(
+        f"<p><strong>{escape(r.section.capitalize())}.</strong> {escape(r.text)}</p>" for r in told.itertuples()
+    )
+    items = "".join(f"<li>{escape(text)}</li>" for text in words.loc[words["section"] == "still_needed", "text"])
+    return f"{paragraphs}<details><summary>What a reader has to supply</summary><ul>{items}</ul></details>"
+
+
+def count(results: Results) -> str:
+    """Return the number of studies."""
+    return f"n: {results.table('pooled.csv')['k'].max():.0f} studies."
+
+
+def key_numbers(results: Results) -> list[dict]:
+    """Return the pooled estimates, beside published ones where the configuration names them."""
+    pooled = results.table("pooled.csv")
+    rows = []
+    for model, method, test, group, compared in POOLED:
+        chosen = pooled[(pooled["model"] == model) & (pooled["method"] == method) & (pooled["test"] == test)]
+        for _, row in chosen[chosen["subgroup"] == ""].iterrows():
+            found = {
+                "group": group,
+                "quantity": find_measure(results.settings["measure"]).label,
+                "unit": results.settings.get("unit", "1"),
+                "estimate": row["back_transformed_estimate"],
+                "ci_low": row["back_transformed_ci_low"],
+                "ci_high": row["back_transformed_ci_high"],
+                "n": f"{row['k']:.0f} studies",
+                "verdict": "estimated" if pd.notna(row["back_transformed_estimate"]) else "not_identified",
+                "reason": row["note"],
+            }
+            published = [p for p in results.settings.get("published", []) if p["model"] == model] if compared else []
+            rows += [found | _published(p) for p in published] or [found]
+    return rows
+
+
+def _published(reference: dict) -> dict:
+    interval = f" [{reference['ci_low']:g}, {reference['ci_high']:g}]" if "ci_low" in reference else ""
+    return {
+        "reference": reference["estimate"],
+        "reference_kind": f"published{interval}",
+        "reference_source": reference["source"],
+    }
+
+
+def method(results: Results) -> str:
+    """Return the measure and the table."""
+    return f"measure {results.settings['measure']}, {table_of_study(results)}"
+
+
+CHAPTER = Chapter(ABOUT, tables, count, key_numbers, method)

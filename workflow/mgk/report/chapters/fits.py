@@ -1,0 +1,77 @@
+"""What chapters share that rest on a fits.csv: key numbers, counts and the table of groups.
+
+Rows without a unit_id are those of groups.
+"""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+
+from mgk.analyses import Analysis
+from mgk.report.html import Fragment, table_html
+from mgk.report.results import Results, put_in
+
+# (model, parameter) -> (quantity, its name in truth.yaml, or nothing). The model is matched by its beginning.
+KeyFits = Mapping[tuple[str, str], tuple[str, str]]
+
+SHOWN = (
+    "group",
+    "model",
+    "parameter",
+    "unit",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "n_cells",
+    "n_animals",
+    "verdict",
+    "reason",
+)
+MOST_GROUPS_NAMED = 4
+
+
+def groups_of(results: Results) -> pd.DataFrame:
+    """Return the rows of groups of an experiment's fits.csv."""
+    fits = results.table("fits.csv")
+    return fits[fits["unit_id"] == ""]
+
+
+def key_fits(parameters: KeyFits) -> Callable[[Results], list[dict]]:
+    """Return a function that reads these parameters of each group as key numbers."""
+
+    def read(results: Results) -> list[dict]:
+        fits = groups_of(results)
+        rows = []
+        for (model, parameter), (quantity, true_name) in parameters.items():
+            for _, fit in fits[(fits["parameter"] == parameter) & fits["model"].str.startswith(model)].iterrows():
+                n = counted(results.analysis, fit["n_cells"], fit["n_animals"])
+                row = {"group": fit["group"], "quantity": quantity, "n": n}
+                row |= {c: fit[c] for c in ("unit", "estimate", "ci_low", "ci_high", "verdict", "reason")}
+                rows.append(row | put_in(results.truth, fit["group"], true_name))
+        return rows
+
+    return read
+
+
+def count_groups(results: Results) -> str:
+    """Return the n of each group; of many groups, the span."""
+    groups = groups_of(results).groupby("group", sort=False)[["n_cells", "n_animals"]].max()
+    words = [f"{g}: {counted(results.analysis, n.n_cells, n.n_animals)}" for g, n in groups.iterrows()]
+    if len(words) > MOST_GROUPS_NAMED:
+        spans = [f"{s.min():.0f} to {s.max():.0f}" for s in (groups["n_cells"], groups["n_animals"])]
+        return f"n of {len(words)} groups: {spans[0]} {results.analysis.unit}, {spans[1]} animals."
+    return f"n, {'; '.join(words)}." if words else ""
+
+
+def groups_table(results: Results) -> Fragment:
+    """Return the parameters of each group."""
+    return table_html(groups_of(results)[list(SHOWN)], "Parameters per group: cells within animals, 95 % intervals")
+
+
+def counted(analysis: Analysis, n: float, n_animals: float) -> str:
+    """Return the n of a group in words: of what was fitted, and of animals where that is something else."""
+    return (
+        f"{n_animals:.0f} animals"
+        if analysis.unit == "animals"
+        else f"{n:.0f} {analysis.unit}, {n_animals:.0f} animals"
+    )

@@ -1,0 +1,70 @@
+"""The chapter on free Mg2+ by mag-fura-2."""
+
+import math
+
+import pandas as pd
+
+from mgk.report.chapters.chapter import Chapter
+from mgk.report.html import Fragment, table_html
+from mgk.report.results import Results, put_in
+
+ABOUT = r"""## Free Mg2+ by mag-fura-2
+Ratios after subtraction of background, calibrated in situ (Grynkiewicz):
+$$[\mathrm{Mg}] = K_d\, \beta\, \frac{R - R_{min}}{R_{max} - R}, \qquad \beta = \frac{S_{f2}}{S_{b2}}$$
+Errors of $R_{min}$, $R_{max}$ and $\beta$ are common to all samples of a run and do not average away; the intervals
+hold them.
+A sample outside the calibrated range is censored, not dropped. The result scales with $K_d$, so it is shown at each
+published one.
+"""
+SHOWN = (
+    "condition", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples", "n_below_rmin", "n_above_rmax",
+    "reason",
+)  # fmt: skip
+
+
+def tables(results: Results) -> Fragment:
+    """Show the mean at each published Kd; where censored samples leave no mean, say so once."""
+    groups = results.table("groups.csv")
+    means = groups[groups["statistic"] == "mean"]
+    mean = means[means["ci_low"].notna()]
+    unknown = means[means["ci_low"].isna()].drop_duplicates("condition")
+    shown = pd.concat([mean, unknown])[list(SHOWN)].rename(columns={"estimate": "mean"})
+    return table_html(shown, "Mean free Mg2+ (mM) over animals at each published Kd (mM), with 95 % intervals")
+
+
+def count(results: Results) -> str:
+    """Return the n of samples and of animals or donors."""
+    samples = results.table("free_magnesium.csv")
+    return f"n: {len(samples)} samples, {samples['animal_id'].nunique()} animals or donors."
+
+
+def key_numbers(results: Results) -> list[dict]:
+    """Return the mean of animals of each group, at the Kd of the configuration."""
+    groups = results.table("groups.csv")
+    kd_mm = results.settings["kd_mm"]["value"]
+    rows = []
+    for _, group in groups[(groups["kd_mm"] == kd_mm) & (groups["statistic"] == "mean")].iterrows():
+        censored = group["n_below_rmin"] + group["n_above_rmax"]
+        row = {
+            "group": group["condition"],
+            "quantity": f"free Mg2+, mean of animals, at Kd {kd_mm:g} mM",
+            "unit": "mM",
+            "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
+            "verdict": "identified" if math.isfinite(group["ci_high"]) else "not_identified",
+            **{c: group[c] for c in ("estimate", "ci_low", "ci_high", "reason")},
+        }
+        if censored:
+            row["reason"] = f"censored: {group['n_below_rmin']:.0f} below Rmin, {group['n_above_rmax']:.0f} above Rmax"
+        else:
+            row |= put_in(results.truth, group["condition"], "free_magnesium_mm")
+        rows.append(row)
+    return rows
+
+
+def method(results: Results) -> str:
+    """Return the dissociation constant that was used, with its source."""
+    kd = results.settings["kd_mm"]
+    return f"Kd {kd['value']:g} mM ({kd['source']})"
+
+
+CHAPTER = Chapter(ABOUT, tables, count, key_numbers, method)

@@ -1,0 +1,14 @@
+"""How recordings were measured, in words: what chapters on recordings share."""
+
+from mgk.report.results import Results
+
+
+def measured_in_windows(results: Results) -> str:
+    """Return the windows, the polarity of the peak and the corrections of an experiment."""
+    settings = results.settings
+    windows = settings["windows_ms"]
+    origin = f"the start of epoch {windows['epoch']}" if "epoch" in windows else "the start of the sweep"
+    spans = ", ".join(f"{k} {v[0]:g} to {v[1]:g} ms" for k, v in windows.items() if k != "epoch")
+    asked = {k: v for k, v in (settings.get("corrections") or {}).items() if v != "none"}
+    done = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in asked.items()) or "none"
+    return f"windows from {origin}: {spans}; peak {settings.get('polarity', 'absolute')}; corrections: {done}"
