@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks
+.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,6 +23,9 @@ report: setup    ## run a study to its report, results/report/report.html
 
 check: setup     ## check a study without running it: all problems in one list
 	@$(RUN) -m mgk.run --check "$(STUDY)"
+
+verify: setup    ## a fresh run held against the study's pinned references [PIN=yes: write them anew]
+	@$(RUN) -m mgk.verification $(if $(filter yes,$(PIN)),--pin) "$(STUDY)"
 
 test-quick: setup lint  ## lint, unit tests, one small study (90 s)
 	@$(RUN) -m pytest -q -n 2 -m "not workflow and not long"

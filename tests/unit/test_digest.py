@@ -24,7 +24,7 @@ def package(tmp_path, monkeypatch, house):
 
 
 def fresh(folder):
-    for cached in (module.imported_modules, module.data_files, module._hash_files, module._content):
+    for cached in (module.imported_modules, module.data_files, module._hash_files, module.content):
         cached.cache_clear()
     return module.digest(folder / "script.py")
 
@@ -55,7 +55,7 @@ def test_another_clone_has_the_same_hash(house, tmp_path):
     clone = tmp_path / "batches.py"
     shutil.copy(source, clone)
     assert module.digest(source) == module.digest(source)
-    assert module._content(source) == module._content(clone)
+    assert module.content(source) == module.content(clone)
 
 
 def test_outputs_of_a_notebook_do_not_count(tmp_path):
@@ -70,4 +70,4 @@ def test_outputs_of_a_notebook_do_not_count(tmp_path):
     assert module.digest(tmp_path / "a.ipynb") == module.digest(tmp_path / "b" / "a.ipynb")
     book.cells[0].source = "x = 2"
     nbformat.write(book, tmp_path / "b" / "c.ipynb")
-    assert module._content(tmp_path / "b" / "c.ipynb") != module._content(tmp_path / "a.ipynb")
+    assert module.content(tmp_path / "b" / "c.ipynb") != module.content(tmp_path / "a.ipynb")

@@ -22,7 +22,19 @@ FLOORS = (
     {"solutions", "recordings", "plates"},
     {"magnesium", "atpase", "currents", "gating", "block", "meta"},
     {"figures"},
-    {"digest", "notebooks", "jobs", "report", "provenance", "checks", "committed", "run", "simulate"},
+    {
+        "digest",
+        "notebooks",
+        "jobs",
+        "report",
+        "provenance",
+        "checks",
+        "committed",
+        "run",
+        "simulate",
+        "upstream",
+        "verification",
+    },
 )
 
 

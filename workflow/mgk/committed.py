@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 
 from mgk.notebooks import NOTEBOOKS, default_parameters, for_git
+from mgk.provenance import require_intact
 
 HOUSE = NOTEBOOKS.parent
 
@@ -34,7 +35,14 @@ def executed_copy(study: Path, notebook: Path) -> Path:
 
 
 def as_committed(study: Path) -> dict[Path, str]:
-    """Return, for each notebook of the house, the text that git should hold after a run of the study."""
+    """Return, for each notebook of the house, the text that git should hold after a run of the study.
+
+    Raises
+    ------
+    InputError
+        When the results are not as their manifest says.
+    """
+    require_intact(study)
     texts = {}
     for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
         document = for_git(nbformat.read(executed_copy(study, notebook), as_version=4))

@@ -17,6 +17,11 @@ PACKAGE = Path(__file__).parent
 
 def digest(*sources: Path) -> str:
     """Return a hash of the code of `sources` (.py or .ipynb files) and of all they import from the package."""
+    return _hash_files(code_files(*sources))
+
+
+def code_files(*sources: Path) -> tuple[Path, ...]:
+    """Return `sources` with all that they import from the package, the data beside those modules, and the schemas."""
     closure: set[Path] = set()
     waiting = [Path(s).resolve() for s in sources]
     while waiting:
@@ -27,7 +32,7 @@ def digest(*sources: Path) -> str:
     files = closure | {d for s in closure if s.is_relative_to(PACKAGE) for d in data_files(s.parent)}
     if PACKAGE / "tables" / "schema.py" in closure:
         files |= set((PACKAGE.parent / "schemas").iterdir())
-    return _hash_files(tuple(sorted(files)))
+    return tuple(sorted(files))
 
 
 @cache
@@ -85,12 +90,12 @@ def _is_package(folder: Path) -> bool:
 def _hash_files(files: tuple[Path, ...]) -> str:
     total = hashlib.sha256()
     for file in files:
-        total.update(file.name.encode() + b"\0" + _content(file) + b"\0")
+        total.update(file.name.encode() + b"\0" + content(file) + b"\0")
     return total.hexdigest()[:16]
 
 
 @cache
-def _content(file: Path) -> bytes:
+def content(file: Path) -> bytes:
     """Return what of a file can change a result; of a notebook, its sources without outputs."""
     if file.suffix != ".ipynb":
         return file.read_bytes()

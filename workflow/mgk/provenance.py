@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 
+from mgk.tables.problems import InputError, Problem
+
 HOUSE = Path(__file__).parents[2]
+MANIFEST = "results/provenance/manifest.json"
 
 
 def sha256(path: Path) -> str:
@@ -49,6 +52,42 @@ def write_manifest(study: Path, inputs: list[str], outputs: list[str], path: Pat
         "outputs": {name: sha256(study / name) for name in sorted(outputs)},
     }
     path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def manifest_problems(study: Path) -> list[Problem]:
+    """Return what in a study's results is not as its manifest says; an empty list means that they may be shown.
+
+    A results set without a manifest is unfinished, which is a problem too.
+    """
+    path = study / MANIFEST
+    if not path.is_file():
+        return [Problem(MANIFEST, None, "", "", "this file is missing: the run has not ended; make report ends it")]
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        recorded = {**manifest["inputs"], **manifest["outputs"]}
+    except (ValueError, KeyError, TypeError):
+        return [Problem(MANIFEST, None, "", "", "cannot be read; make report writes it anew")]
+    problems = []
+    for name, checksum in recorded.items():
+        file = study / name
+        if not file.is_file():
+            problems.append(Problem(MANIFEST, None, "", name, "this file is gone since the run ended"))
+        elif sha256(file) != checksum:
+            problems.append(Problem(MANIFEST, None, "", name, "this file is not the one that the run read or made"))
+    return problems
+
+
+def require_intact(study: Path) -> None:
+    """Refuse results that are not as their manifest says.
+
+    Raises
+    ------
+    InputError
+        With each file that is gone or changed.
+    """
+    problems = manifest_problems(study)
+    if problems:
+        raise InputError(problems)
 
 
 def write_run(study: Path, path: Path) -> None:

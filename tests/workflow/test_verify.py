@@ -1,0 +1,102 @@
+"""A study that is pinned comes out again, and one constant, one line of a model or one lost pin is found and named."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from studies import HOUSE, house_copy, small_study
+
+from mgk.verification.compare import compare
+from mgk.verification.pins import pins_of, read_pins
+
+pytestmark = pytest.mark.workflow
+
+
+def verify(study, *extra, python=sys.executable):
+    command = [str(python), "-m", "mgk.verification", *extra, str(study)]
+    return subprocess.run(command, cwd=study.parent, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.fixture(scope="module")
+def pinned(tmp_path_factory):
+    """A small study with pinned references."""
+    study = small_study(tmp_path_factory.mktemp("pinned") / "study", "plates")
+    done = verify(study, "--pin")
+    assert done.returncode == 0, done.stderr
+    assert "pinned" in done.stdout
+    assert not (study / "results").exists()
+    return study
+
+
+def replace_once(file, old, new):
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {file.name}"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def record_of(study):
+    return json.loads((study / "results/verification/verification.json").read_text(encoding="utf-8"))
+
+
+def differing(study):
+    """Return the upstream files of the estimates that differ, by experiment."""
+    found: dict[str, set[str]] = {}
+    for number in record_of(study)["numbers"]:
+        if number["verdict"] == "differs" and number["statistic"] == "estimate":
+            found.setdefault(number["experiment"], set()).update(number["upstream"])
+    return found
+
+
+def test_an_untouched_study_comes_out_again(pinned):
+    done = verify(pinned)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "verified: Magnesium and potassium" in done.stdout
+    record = record_of(pinned)
+    assert {x["verdict"] for x in (*record["numbers"], *record["files"])} == {"identical"}
+    assert len(record["numbers"]) > 20
+    assert any(f["name"].endswith(".svg") for f in record["files"])
+    assert (pinned / "results/verification/verification.html").stat().st_size > 5000
+
+
+def test_one_constant_of_the_config_is_found(pinned, tmp_path):
+    study = shutil.copytree(pinned, tmp_path / "study")
+    replace_once(study / "config.yaml", "rmax_magnesium_mm: 35", "rmax_magnesium_mm: 36")
+    done = verify(study)
+    assert done.returncode == 1
+    assert differing(study) == {"platelets": {"config.yaml"}}
+    line = next(line for line in done.stdout.splitlines() if line.startswith("upstream of platelets, resting, free"))
+    assert line.endswith(": config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("solutions/constants/webmaxc.yaml", "Mg + ATP,               log_k: 4.143", "Mg + ATP, log_k: 4.144"),
+        ("atpase.py", "vmax * x / (np.exp(ln_k05) + x)", "vmax * x / (1.001 * np.exp(ln_k05) + x)"),
+    ],
+    ids=["a stability constant", "a line of a model"],
+)
+def test_one_change_of_the_code_is_found(pinned, tmp_path, file, old, new):
+    study = shutil.copytree(pinned, tmp_path / "study")
+    house, python = house_copy(tmp_path)
+    replace_once(house / "workflow/mgk" / file, old, new)
+    done = verify(study, python=python)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert differing(study) == {"microsomes": {f"workflow/mgk/{file}"}}
+    assert "upstream of microsomes, control, K0.5 for free Mg2+" in done.stdout
+    fits = next(f for f in record_of(study)["files"] if f["name"] == "results/atpase/microsomes/fits.csv")
+    assert fits["verdict"] == "differs"
+    assert "k05" in fits["where"] or "estimate" in fits["where"]
+
+
+def test_the_demonstration_comes_out_as_it_is_pinned(demonstration):
+    study, _ = demonstration
+    found = compare(read_pins(HOUSE), pins_of(study))
+    bad = [
+        f"{n.experiment}, {n.group}, {n.quantity}"
+        for n in found.numbers
+        if n.verdict not in ("identical", "equal within tolerance")
+    ]
+    assert bad == [], "after a change that is meant: make verify PIN=yes"

@@ -1,0 +1,218 @@
+"""A verification as people read it: a table for the console, a page and a JSON file for whoever asks for proof."""
+
+import json
+import math
+from collections import Counter
+from dataclasses import asdict, dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from mgk.report.html import table_html
+from mgk.tables.problems import Problem
+from mgk.verification.compare import DIFFERS, GOOD, IDENTICAL, MISSING, NOT_PINNED, OTHER_BYTES, WITHIN, Comparison
+from mgk.verification.pins import RELATIVE_TOLERANCE
+
+PLACE = "results/verification"
+STYLE = Path(__file__).parents[1] / "report" / "template" / "page.css"
+VERIFIED, REFUSED = "verified", "not verified"
+MOST_SHOWN = 20
+ORDER = (IDENTICAL, WITHIN, OTHER_BYTES, DIFFERS, MISSING, NOT_PINNED)
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """A comparison, with what the run could not be made for (`problems`), and under what it took place."""
+
+    title: str
+    comparison: Comparison
+    problems: list[Problem]
+    platform: str
+    platform_is_pinned: bool
+    python: str
+    lock_sha256: str
+
+    @property
+    def good(self) -> bool:
+        """Whether the study came out as it was pinned."""
+        return not self.problems and self.comparison.good
+
+    @property
+    def under(self) -> list[str]:
+        """Under what it ran, in words."""
+        bytes_decide = "bytes decide" if self.platform_is_pinned else "not pinned, so tolerances decide alone"
+        return [f"Python {self.python}", f"lock {self.lock_sha256}", f"platform {self.platform} ({bytes_decide})"]
+
+
+def write_verification(verification: Verification, study: Path) -> Path:
+    """Write verification.json and verification.html into a study's results; return the page."""
+    folder = study / PLACE
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "verification.json").write_text(as_json(verification), encoding="utf-8")
+    page = folder / "verification.html"
+    page.write_text(as_page(verification), encoding="utf-8", newline="\n")
+    return page
+
+
+def as_json(verification: Verification) -> str:
+    """Return all of it, for machines; a difference that is no number is null."""
+    number = [asdict(n) | {"difference": _finite(n.difference)} for n in verification.comparison.numbers]
+    record = {
+        "verdict": _word(verification),
+        "study": verification.title,
+        "python": verification.python,
+        "lock_sha256": verification.lock_sha256,
+        "platform": verification.platform,
+        "platform_is_pinned": verification.platform_is_pinned,
+        "problems": [str(p) for p in verification.problems],
+        "changed": verification.comparison.changed,
+        "numbers": number,
+        "files": [asdict(f) for f in verification.comparison.files],
+    }
+    return json.dumps(record, indent=1) + "\n"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _word(verification: Verification) -> str:
+    return VERIFIED if verification.good else REFUSED
+
+
+# --- console ----------------------------------------------------------------------------------------------------
+
+
+def as_lines(verification: Verification) -> list[str]:
+    """Return the lines for the console: every estimate, and of all else what is not in order; the verdict last."""
+    comparison = verification.comparison
+    shown = [n for n in comparison.numbers if n.statistic == "estimate" or n.verdict not in GOOD]
+    rows = [("number", "value", "reference", "difference", "tolerance", "verdict")]
+    rows += [(_name(n), *_figures(n), n.verdict) for n in shown]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    lines = [str(p) for p in verification.problems]
+    for row in rows if shown else ():
+        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:5], widths[1:], strict=True)), row[5]]
+        lines.append("  ".join(cells))
+    lines += _upstream_lines([n for n in shown if n.verdict not in GOOD])
+    bad = [f for f in comparison.files if f.verdict not in GOOD]
+    lines += [f"{f.name}: {f.verdict}{f'; {f.where}' if f.where else ''}{_rests(f.upstream)}" for f in bad[:MOST_SHOWN]]
+    lines += [f"and {len(bad) - MOST_SHOWN} files more"] if len(bad) > MOST_SHOWN else []
+    lines += [f"changed since it was pinned: {f}" for f in comparison.changed]
+    lines += [f"numbers: {_counts(comparison.numbers)}", f"tables and figures: {_counts(comparison.files)}"]
+    return [*lines, *verification.under, f"{_word(verification)}: {verification.title}"]
+
+
+def _upstream_lines(numbers: list) -> list[str]:
+    """Say once for each set of upstream files which numbers rest on it."""
+    resting: dict[tuple[str, ...], list[str]] = {}
+    for n in numbers:
+        resting.setdefault(n.upstream, []).append(f"{n.experiment}, {n.group}, {n.quantity}")
+    lines = []
+    for upstream, names in resting.items():
+        origin = ", ".join(upstream) or "no file that was pinned has changed: the environment, or a hand in the pins"
+        named = dict.fromkeys(names)
+        more = f" and {len(named) - MOST_SHOWN} more" if len(named) > MOST_SHOWN else ""
+        lines.append(f"upstream of {'; '.join(list(named)[:MOST_SHOWN])}{more}: {origin}")
+    return lines
+
+
+def _rests(upstream: tuple[str, ...]) -> str:
+    return f"; upstream: {', '.join(upstream)}" if upstream else ""
+
+
+def _name(n) -> str:
+    statistic = "" if n.statistic == "estimate" else f", {n.statistic}"
+    unit = f" ({n.unit})" if n.unit else ""
+    name = ", ".join(part for part in (n.experiment, n.group, n.quantity) if part) + statistic + unit
+    return name if len(name) <= 78 else name[:75] + "..."
+
+
+def _figures(n) -> tuple[str, str, str, str]:
+    return _short(n.value), _short(n.reference), _short(repr(n.difference)), n.tolerance or "–"
+
+
+def _short(text: str) -> str:
+    try:
+        value = float(text)
+    except ValueError:
+        return text if len(text) <= 24 else text[:21] + "..."
+    return "–" if math.isnan(value) else f"{value:.6g}"
+
+
+def _counts(rows: list) -> str:
+    counts = Counter(row.verdict for row in rows)
+    return ", ".join(f"{counts[word]} {word}" for word in ORDER if counts[word]) or "none"
+
+
+# --- page -------------------------------------------------------------------------------------------------------
+
+
+def as_page(verification: Verification) -> str:
+    """Return the whole of it as one self-contained page."""
+    comparison = verification.comparison
+    title = f"Verification: {verification.title}"
+    numbers = pd.DataFrame(
+        [
+            {
+                "Number": ", ".join(x for x in (n.experiment, n.group, n.quantity) if x),
+                "Statistic": n.statistic,
+                "Unit": n.unit,
+                "Value": n.value or "–",
+                "Reference": n.reference or "–",
+                "Difference": _short(repr(n.difference)),
+                "Tolerance": n.tolerance or "exact",
+                "Verdict": n.verdict,
+                "Changed upstream": ", ".join(n.upstream) or "–",
+            }
+            for n in comparison.numbers
+        ],
+        dtype=object,
+    )
+    files = pd.DataFrame(
+        [
+            {"File": f.name, "Verdict": f.verdict, "Where": f.where or "–", "Changed upstream": ", ".join(f.upstream)}
+            for f in comparison.files
+        ],
+        dtype=object,
+    )
+    changed = [
+        *(str(p) for p in verification.problems),
+        *(f"Changed since it was pinned: {f}" for f in comparison.changed),
+    ]
+    parts = [
+        f"<p><strong>{_word(verification).capitalize()}.</strong> Numbers: {_counts(comparison.numbers)}. "
+        f"Tables and figures: {_counts(comparison.files)}.</p>",
+        _list(verification.under),
+        "<h2>Problems and changes</h2>" + _list(changed) if changed else "",
+        "<h2>Numbers</h2><p>A fresh run of the study, held against the references that are kept with it. The tolerance "
+        f"is {RELATIVE_TOLERANCE:g} of the estimate or of the width of its interval, whichever is larger; an n and a "
+        "verdict must be equal.</p>",
+        _table(numbers, "Every key number, its reference and the verdict"),
+        "<h2>Tables and figures</h2><p>Identical: the same bytes. Equal within tolerance: every cell of the table is. "
+        "Bytes decide on the platforms that were pinned, and on no other.</p>",
+        _table(files, "Every table and figure of the run"),
+    ]
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n<style>\n{STYLE.read_text(encoding="utf-8")}'
+        f'</style>\n</head>\n<body>\n<a class="skip" href="#main">Skip to the content</a>\n<div class="page">\n'
+        f'<nav class="toc" aria-label="Contents"></nav>\n<main id="main">\n<h1>{escape(title)}</h1>\n'
+        + "\n".join(parts)
+        + "\n</main>\n</div>\n</body>\n</html>\n"
+    )
+
+
+def _list(lines: list[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _table(frame: pd.DataFrame, caption: str) -> str:
+    if frame.empty:
+        return "<p>None.</p>"
+    table = table_html(frame, caption).html
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">{table}</div>'
