@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify
+.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,9 @@ check: setup     ## check a study without running it: all problems in one list
 
 verify: setup    ## a fresh run held against the study's pinned references [PIN=yes: write them anew]
 	@$(RUN) -m mgk.verification $(if $(filter yes,$(PIN)),--pin) "$(STUDY)"
+
+crate: setup     ## a finished study with its code as one file to deposit, a Workflow Run RO-Crate
+	@$(RUN) -m mgk.crate "$(STUDY)"
 
 test-quick: setup lint  ## lint, unit tests, one small study (90 s)
 	@$(RUN) -m pytest -q -n 2 -m "not workflow and not long"

@@ -11,6 +11,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 HOUSE = Path(__file__).parents[1]
+EXEMPT = ("run.json", "ro-crate-metadata.json")
 YAML_WRITER = YAML()
 
 
@@ -63,10 +64,10 @@ def run_study(study: Path, *extra: str, python: Path | str = sys.executable) -> 
 
 
 def result_bytes(study: Path) -> dict[str, bytes]:
-    """Every result of a study but logs and the exempt provenance file."""
+    """Every result of a study but logs and the exempt provenance files."""
     results = study / "results"
     files = (f for f in results.rglob("*") if f.is_file() and "logs" not in f.relative_to(results).parts)
-    return {str(f.relative_to(results)): f.read_bytes() for f in files if f.name != "run.json"}
+    return {str(f.relative_to(results)): f.read_bytes() for f in files if f.name not in EXEMPT}
 
 
 def house_copy(folder: Path) -> tuple[Path, Path]:

@@ -34,6 +34,7 @@ FLOORS = (
         "simulate",
         "upstream",
         "verification",
+        "crate",
     },
 )
 

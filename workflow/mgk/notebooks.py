@@ -19,13 +19,14 @@ from pathlib import Path
 import nbformat
 
 from mgk import environment
-from mgk.analyses import ANALYSES
+from mgk.analyses import ANALYSES, Analysis
 from mgk.study import Study
 from mgk.tables.problems import InputError
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KERNEL_TRIES = 3
 KERNEL_START_S = 60
+REPORT_PARAMETERS = {"study": "..", "output": "../results/report"}
 
 
 class NotebookError(Exception):
@@ -72,15 +73,25 @@ def run_analysis(name: str, experiment: str, study: Path, log: Path | None = Non
     """Run the notebook of an analysis of `mgk.analyses` into the study's tracked results; return the executed one."""
     analysis = ANALYSES[name]
     log = log or study / "results" / "logs" / name / f"{experiment}.log"
-    parameters = {"study": "..", "experiment": experiment, "output": f"../{analysis.folder(experiment)}"}
     return run_notebook(
         NOTEBOOKS / f"{analysis.notebook}.ipynb",
         study / analysis.executed(experiment),
-        parameters,
+        _parameters(analysis, experiment),
         folder=study / "results",
         log=log,
         outputs=[study / o for o in analysis.outputs(experiment)],
     )
+
+
+def _parameters(analysis: Analysis, experiment: str) -> dict[str, str]:
+    return {"study": "..", "experiment": experiment, "output": f"../{analysis.folder(experiment)}"}
+
+
+def parameters_given(study: Study) -> dict[str, dict[str, str]]:
+    """Return what a run gives to each notebook of a study, by the stem of its executed file; paths from results/."""
+    asked = [(ANALYSES[name], experiment) for name, experiment in study.analyses()]
+    given = {Path(a.executed(e)).stem: _parameters(a, e) for a, e in asked}
+    return given | {"90_report": REPORT_PARAMETERS}
 
 
 def default_parameters(notebook: Path) -> dict[str, object]:

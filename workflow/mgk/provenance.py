@@ -90,14 +90,18 @@ def require_intact(study: Path) -> None:
         raise InputError(problems)
 
 
-def write_run(study: Path, path: Path) -> None:
-    """Write when and under what the run took place: Python, platform, packages, lock, state of the code."""
+def write_run(path: Path, parameters: dict[str, dict]) -> None:
+    """Write when and under what the run took place: Python, platform, packages, lock, state of the code.
+
+    `parameters` are what each executed notebook, by the stem of its file, was given.
+    """
     run = {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "lock_sha256": sha256(HOUSE / "requirements.txt"),
         "code": {"commit": _git("rev-parse", "HEAD"), "changed": bool(_git("status", "--porcelain"))},
+        "parameters": parameters,
         "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
     }
     path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")

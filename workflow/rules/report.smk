@@ -50,6 +50,7 @@ rule provenance:
     output:
         manifest="results/provenance/manifest.json",
         run="results/provenance/run.json",
+        crate="results/provenance/ro-crate-metadata.json",
     log:
         "results/logs/provenance/all.log",
     resources:

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 
 from mgk.analyses import ANALYSES
-from mgk.notebooks import NOTEBOOKS, NotebookError, run_notebook
+from mgk.notebooks import NOTEBOOKS, REPORT_PARAMETERS, NotebookError, run_notebook
 from mgk.report.pages import render_notebook
 from mgk.study import Study
 
@@ -35,7 +35,7 @@ def build_report(study: Path, log: Path, executed: str = REPORT_NOTEBOOK) -> Non
     run_notebook(
         NOTEBOOKS / "90_report.ipynb",
         executed,
-        {"study": "..", "output": "../results/report"},
+        REPORT_PARAMETERS,
         folder=study / "results",
         log=log,
     )
