@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate
+.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,6 +23,9 @@ report: setup    ## run a study to its report, results/report/report.html
 
 check: setup     ## check a study without running it: all problems in one list
 	@$(RUN) -m mgk.run --check "$(STUDY)"
+
+new-study: setup ## the folder of a study of your own, to be filled in: STUDY=path [STAGES="recordings plates clinical"]
+	@$(RUN) -m mgk.new_study "$(STUDY)" $(STAGES)
 
 verify: setup    ## a fresh run held against the study's pinned references [PIN=yes: write them anew]
 	@$(RUN) -m mgk.verification $(if $(filter yes,$(PIN)),--pin) "$(STUDY)"

@@ -34,6 +34,9 @@ FLOORS = (
         "simulate",
         "upstream",
         "verification",
+        "progress",
+        "attention",
+        "new_study",
         "crate",
     },
 )

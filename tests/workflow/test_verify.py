@@ -85,7 +85,8 @@ def test_one_change_of_the_code_is_found(pinned, tmp_path, file, old, new):
     done = verify(study, python=python)
     assert done.returncode == 1, done.stdout + done.stderr
     assert differing(study) == {"microsomes": {f"workflow/mgk/{file}"}}
-    assert "upstream of microsomes, control, K0.5 for free Mg2+" in done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith("upstream of microsomes")]
+    assert any("microsomes, control, K0.5 for free Mg2+" in n and n.endswith(f"workflow/mgk/{file}") for n in lines)
     fits = next(f for f in record_of(study)["files"] if f["name"] == "results/atpase/microsomes/fits.csv")
     assert fits["verdict"] == "differs"
     assert "k05" in fits["where"] or "estimate" in fits["where"]

@@ -33,8 +33,9 @@ CORRECTED_BY = {
 def check_study(study: Study) -> list[Problem]:
     """Return all problems of a study; an empty list means that it can run."""
     _, problems = Study.read(study.root)
-    study = _without_misshapen(study, problems)
+    given, study = study, _without_misshapen(study, problems)
     if study.config:
+        problems += _check_tables_alone(given, study)
         problems += _check_solutions(study)
         problems += _check_recordings(study)
         problems += _check_plates(study)
@@ -55,6 +56,13 @@ def _without_misshapen(study: Study, problems: list[Problem]) -> Study:
         if section in config:
             config[section] = {**config[section], level: kept}
     return Study(study.root, config)
+
+
+def _check_tables_alone(given: Study, sound: Study) -> list[Problem]:
+    """Check the form of the table of a section whose experiments are all misshapen: it can be filled in meanwhile."""
+    sections = [s for s in ("recordings", "plates") if given.experiments(s) and not sound.experiments(s)]
+    files = [f"raw_data/{s}.csv" for s in sections]
+    return [p for s, f in zip(sections, files, strict=True) for p in given.read_table(f, s)[1]]
 
 
 def not_used(study: Study) -> list[str]:

@@ -1,22 +1,22 @@
-"""`make report`: run a study, show how far it is, end with where the report is or what went wrong.
+"""`make report`: run a study, show how far it is, end with what to look at and where the report is, or what went wrong.
 
-Snakemake does the work; its own words go to results/logs/snakemake.log, and this shows what a person wants to know.
+Snakemake does the work; its own words go to results/logs/snakemake.log. On a terminal one line says what runs, how far
+it is and how long still; elsewhere only what failed, the warnings and the place of the report are said.
 """
 
 import argparse
-import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from mgk import environment
-from mgk.checks import check_study, not_analysed, not_used
+from mgk.attention import left_out, warnings_of
+from mgk.checks import check_study
+from mgk.progress import CLEAR, Progress
 from mgk.study import Study
 
 HOUSE = Path(__file__).parents[2]
-STEPS = re.compile(r"(\d+) of (\d+) steps")
-MESSAGE = re.compile(r"^Job \d+: (.*)")
 LOCKED = "cannot be locked"
 INVALID = "The study cannot be run as it is:"
 
@@ -43,8 +43,8 @@ def check(study: Path) -> int:
         print(f"{_counted(len(problems))}; nothing was run", file=sys.stderr)
         return 1
     print("the study is in order")
-    for line in _left_out(Study.open(study)):
-        print(line)
+    for line in left_out(Study.open(study)):
+        print(f"note: {line}")
     return 0
 
 
@@ -69,8 +69,7 @@ def run(study: Path, extra: list[str]) -> int:
         return 130
     _keep_log(study, lines)
     if code == 0:
-        for line in _left_out(Study.open(study)):
-            print(line)
+        _say_warnings(warnings_of(Study.open(study)))
         print(f"report: {study / 'results/report/report.html'}  ({time.monotonic() - started:.0f} s)")
         return 0
     _explain(study, lines, failures)
@@ -79,24 +78,26 @@ def run(study: Path, extra: list[str]) -> int:
 
 def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
     """Show the steps as they come; return all lines, and those of the jobs that failed."""
-    lines, failures, now = [], [], ""
-    show = sys.stderr.isatty()
+    lines, failures, progress = [], [], Progress()
+    started, show = time.monotonic(), sys.stderr.isatty()
     for raw in stream:
         line = raw.rstrip("\n")
         lines.append(line)
         if line.startswith("FAILED "):
             if line not in failures:
                 failures.append(line)
-                print(("\r\033[K" if show else "") + _as_typed(line, study), file=sys.stderr)
-        elif found := MESSAGE.match(line):
-            now = found[1]
-            if not show:
-                print(f"  {now}", file=sys.stderr)
-        elif (found := STEPS.search(line)) and show:
-            print(f"\r\033[K  {found[1]} of {found[2]}  {now}", end="", file=sys.stderr, flush=True)
+                print((CLEAR if show else "") + _as_typed(line, study), file=sys.stderr)
+        elif progress.take(line) and show:
+            print(CLEAR + progress.shown(time.monotonic() - started), end="", file=sys.stderr, flush=True)
     if show:
-        print("\r\033[K", end="", file=sys.stderr)
+        print(CLEAR, end="", file=sys.stderr)
     return lines, failures
+
+
+def _say_warnings(warnings: list[str]) -> None:
+    """Print the warnings of a run in one list."""
+    if warnings:
+        print("\n".join(["to look at:", *(f"  - {line}" for line in warnings)]))
 
 
 def _as_typed(line: str, study: Path) -> str:
@@ -142,15 +143,6 @@ def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
 
 def _counted(n: int) -> str:
     return "1 problem" if n == 1 else f"{n} problems"
-
-
-def _left_out(study: Study) -> list[str]:
-    """Say what the tables hold that no analysis uses."""
-    rows = [
-        f"{n} rows of raw_data/{table}.csv are not analysed: config.yaml does not name the experiment {experiment}"
-        for table, experiment, n in not_analysed(study)
-    ]
-    return [f"note: {line}" for line in (*rows, *not_used(study))]
 
 
 if __name__ == "__main__":

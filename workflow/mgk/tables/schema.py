@@ -78,6 +78,8 @@ def _mapping_problems(error, file: str, lines: dict[Place, int]) -> list[Problem
         line = next((lines[place[:n]] for n in range(len(place), -1, -1) if place[:n] in lines), None)
         return Problem(file, line, ".".join(str(p) for p in place), "" if value is None else str(value), allowed)
 
+    if error.instance is None and error.validator in ("type", "enum", "const", "anyOf", "oneOf"):
+        return [problem(path, None, f"is empty; fill in {_what_is_meant(error)}")]
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
         known = list(error.schema.get("properties", {}))
         pattern = "|".join(error.schema.get("patternProperties", {}))
@@ -107,6 +109,14 @@ def _mapping_problems(error, file: str, lines: dict[Place, int]) -> list[Problem
     if error.validator in ("anyOf", "oneOf"):
         return [problem(path, error.instance, error.schema.get("description", "has none of the allowed forms"))]
     return [problem(path, error.instance if not isinstance(error.instance, dict) else None, error.message)]
+
+
+def _what_is_meant(error) -> str:
+    """Return what an empty key is for and what it may be, in words; a branch of a choice has them one level up."""
+    above = error.parent.schema if error.parent is not None else {}
+    rule = error.schema
+    words = rule.get("description") or above.get("description") or rule.get("type", "a value")
+    return f"{words}; allowed: {', '.join(map(str, rule['enum']))}" if "enum" in rule else str(words)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------
@@ -139,7 +149,8 @@ def read_input_table(path: Path, schema: dict, file: str) -> tuple[pd.DataFrame,
             cells[column].append(value.strip())
     n = len(rows)
     if n == 0:
-        problems.append(Problem(file, None, "", "", "has a header but no rows"))
+        needed = schema.get("description", "").partition(";")[0].rstrip(".")
+        problems.append(Problem(file, None, "", "", f"has a header but no rows yet: {needed[:1].lower()}{needed[1:]}"))
     frame, free = {}, [c for c in header if c not in columns]
     for column, rule in columns.items():
         texts = cells.get(column, [""] * n)
