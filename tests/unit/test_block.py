@@ -22,8 +22,9 @@ from mgk.block import (
     solution_gains,
     unblocked_fraction,
 )
-from mgk.currents import POINT_COLUMNS, ghk_current
+from mgk.currents import POINT_COLUMNS
 from mgk.fitting import VERDICTS
+from mgk.solutions.potentials import ghk_current
 from mgk.tables import InputError
 
 LEVELS = np.arange(-100.0, 101, 20)

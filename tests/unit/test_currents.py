@@ -7,8 +7,6 @@ from mgk.currents import (
     cell_curves,
     cell_fits,
     compare_with_nernst,
-    ghk_current,
-    ghk_reversal_mv,
     group_curves,
     reversal_potential,
     sodium_permeability,
@@ -16,7 +14,7 @@ from mgk.currents import (
     voltage_levels,
     window_curves,
 )
-from mgk.solutions.potentials import nernst_mv
+from mgk.solutions.potentials import ghk_current, ghk_reversal_mv, nernst_mv
 from mgk.tables import InputError
 
 LEVELS = np.arange(-100.0, 101, 20)

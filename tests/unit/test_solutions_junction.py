@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mgk.constants import thermal_voltage_mv
 from mgk.solutions import solve_solution
-from mgk.solutions.junction import henderson_mv, ions_of, junction_potential_mv, mobilities
+from mgk.solutions.junction import henderson_mv, ions_of, junction_of, junction_potential_mv, mobilities
 from mgk.tables.problems import InputError
 
 
@@ -61,12 +61,22 @@ def test_ligands_and_buffers_are_counted_in_the_forms_they_have():
     assert phosphate["Pi"].concentration_mm + phosphate["HPi"].concentration_mm == pytest.approx(1.25)
 
 
-def test_an_ion_without_a_sourced_mobility_is_named():
-    strange = salt(K=100, Cl=99, GTP=0.3, CrP=5) | {"inert": ["GTP", "CrP"]}
-    with pytest.raises(InputError, match=r"no sourced mobility of GTP, CrP: .*or state it"):
+def test_an_ion_without_a_sourced_mobility_is_named_where_it_matters():
+    strange = salt(K=100, Cl=60, GTP=0.3, CrP=20) | {"inert": ["GTP", "CrP"]}
+    with pytest.raises(InputError, match=r"no sourced mobility of GTP, CrP, .* by \d.*or state it"):
         junction_potential_mv(strange, ACSF, 25)
     with pytest.raises(InputError, match="ions on both sides"):
         henderson_mv([], ions_of(solve_solution(ACSF)), 25)
+
+
+def test_a_little_of_an_ion_without_a_sourced_mobility_is_bounded():
+    plain, little = salt(K=130, Cl=130), salt(K=130, Cl=129, GTP=0.3) | {"inert": ["GTP"]}
+    bath = solve_solution(ACSF)
+    found, said = junction_of(solve_solution(little), bath, 25)
+    assert said.startswith("mobility of GTP assumed between 0.1 and 0.6: within 0.0")
+    ends = [henderson_mv(ions_of(solve_solution(little), u), ions_of(bath), 25) for u in (0.1, 0.6)]
+    assert min(ends) < found < max(ends)
+    assert junction_of(solve_solution(plain), bath, 25)[1] == ""
 
 
 amounts = st.floats(0.1, 500)

@@ -54,6 +54,23 @@ ANALYSES = {
     a.name: a
     for a in (
         Analysis(
+            name="solutions",
+            section="solutions",
+            stage="solutions",
+            notebook="05_solutions",
+            title="Solutions",
+            unit="solutions",
+            tables=("solutions.csv", "binding.csv", "constant_sets.csv", "conditions.csv", "pairs.csv"),
+            figures={
+                "composition.svg": "Where the Mg2+ and the Ca2+ of each solution are: free, or with which ligand.",
+                "constant_sets.svg": "Free metals and MgATP of each solution relative to the set in use (filled), a "
+                "point for each set of constants; what a set lacks is inert for both.",
+                "conditions.svg": "Free metals and MgATP relative to the recipe's own conditions, against pH (left) "
+                "and temperature (right).",
+            },
+            once=True,
+        ),
+        Analysis(
             name="membrane_test",
             section="recordings",
             stage="quality",

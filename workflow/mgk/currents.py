@@ -233,22 +233,6 @@ def voltage_levels(command_mv, membrane_mv) -> np.ndarray:
     return level
 
 
-def ghk_current(membrane_mv, inside_mm, outside_mm, temperature_c: float, permeability_pa_per_mm=1.0, z: int = 1):
-    """Return the Goldman-Hodgkin-Katz current of one ion, pA, outward positive.
-
-    I = P z u (c_i - c_o exp(-u)) / (1 - exp(-u)) with u = zFV/RT (Goldman 1943; Hodgkin & Katz 1949). `P` stands for
-    permeability times F, in pA per mM of either side; u = 0 is taken as the limit.
-    """
-    u = z * np.asarray(membrane_mv, float) / thermal_voltage_mv(temperature_c)
-    return permeability_pa_per_mm * z * (inside_mm * _bernoulli(-u) - outside_mm * _bernoulli(u))
-
-
-def _bernoulli(u: np.ndarray) -> np.ndarray:
-    """Return u / (exp(u) - 1), 1 at u = 0."""
-    zero = u == 0
-    return np.where(zero, 1.0, u / np.where(zero, 1.0, np.expm1(u)))
-
-
 def window_curves(windows: dict[str, pd.DataFrame], fit: str = "none") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return `cell_curves` and `group_curves` of all windows of an experiment.
 
@@ -456,20 +440,6 @@ def cell_owners(project: Study, experiment: str) -> pd.DataFrame:
     rows = project.table("recordings")
     rows = rows[rows["experiment"] == experiment]
     return rows.groupby("cell_id")[["animal_id", "pair_id"]].first()
-
-
-def ghk_reversal_mv(inside_mm, outside_mm, permeability, temperature_c: float) -> float:
-    """Return the reversal potential of Goldman, Hodgkin and Katz for monovalent cations, mV, inside against outside.
-
-    E = RT/F ln(sum P c_o / sum P c_i).
-
-    Parameters
-    ----------
-    inside_mm, outside_mm, permeability : array_like of shape (n_ions,)
-        Free concentrations, and permeabilities relative to each other.
-    """
-    weights = np.asarray(permeability, float)
-    return float(thermal_voltage_mv(temperature_c) * np.log(np.dot(weights, outside_mm) / np.dot(weights, inside_mm)))
 
 
 def sodium_permeability(reversal_mv, potassium_mm, sodium_mm, temperature_c):

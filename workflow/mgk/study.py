@@ -18,8 +18,9 @@ from mgk.tables.yaml_file import read_yaml
 
 # What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
 OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
-# Analyses that a study has once: keys of the clinical section that name a table.
-ONCE = tuple(a.name for a in ANALYSES.values() if a.once)
+# Analyses that a study has once: keys of the clinical section that name a table. (That of the solutions goes by
+# raw_data/solutions.yaml.)
+ONCE = tuple(a.name for a in ANALYSES.values() if a.once and a.name != "solutions")
 # How each section of config.yaml calls what it names.
 EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "clinical": "analyses"}
 
@@ -84,6 +85,16 @@ class Study:
         return self.config["study"]["title"]
 
     @property
+    def permeabilities(self) -> dict[str, float]:
+        """The relative permeabilities for GHK potentials, by ion; empty when the config gives none."""
+        return {ion: p for ion, p in self._section("solutions").get("permeabilities", {}).items() if ion != "source"}
+
+    @property
+    def solution_pairs(self) -> list[dict]:
+        """The pairs of pipette and bath that the config asks for besides those of the recordings."""
+        return [{"configuration": "whole_cell", **pair} for pair in self._section("solutions").get("pairs", [])]
+
+    @property
     def constants(self) -> str:
         """The set of stability constants of the study."""
         return self._section("solutions").get("constants", "webmaxc")
@@ -93,7 +104,14 @@ class Study:
         return part if isinstance(part, dict) else {}
 
     def experiments(self, section: str) -> dict[str, dict]:
-        """Return the experiments of a section (recordings, plates; clinical: its analyses), by id."""
+        """Return the experiments of a section (recordings, plates; clinical: its analyses), by id.
+
+        The solutions are one experiment of their own, there when the study has recipes.
+        """
+        if section == "solutions":
+            recipes = self.read_solutions()[0]
+            settings = {"analysis": section, "data": "computed", "title": ANALYSES[section].title}
+            return {section: settings} if recipes else {}
         if section in ONCE:
             table = self._section("clinical").get(section)
             settings = {"table": table, "analysis": section, "data": "measured", "title": ANALYSES[section].title}
@@ -125,7 +143,7 @@ class Study:
     def analyses(self) -> list[tuple[str, str]]:
         """Return (analysis, experiment) for everything that the config asks for, in reading order."""
         found = []
-        for section in (*EXPERIMENTS, *ONCE):
+        for section in ("solutions", *EXPERIMENTS, *ONCE):
             for name, settings in self.experiments(section).items():
                 asked = settings.get("analysis", "clinical_summary")
                 names = asked if isinstance(asked, list) else [asked]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 from snakemake.exceptions import WorkflowError
 
 from mgk.analyses import ANALYSES
@@ -14,6 +15,7 @@ from mgk.batches import batches
 from mgk.checks import check_study, study_files
 from mgk.digest import digest as digest_of
 from mgk.recordings.segments import with_segments
+from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
 from mgk.tables.problems import InputError
 
@@ -84,6 +86,13 @@ def recipes(wildcards):
 def free_ions(wildcards):
     """Give the table of free ions, when the study has recipes."""
     return ["results/solutions/free_ions.csv"] if study.solutions() else []
+
+
+def recording_pairs(wildcards):
+    """Give the distinct pairs of pipette and bath of the recordings."""
+    if not study.experiments("recordings"):
+        return []
+    return plain_rows(pd.DataFrame(pairs_of_recordings(study.table("recordings"))))
 
 
 def report_what_there_is():

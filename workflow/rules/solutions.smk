@@ -15,3 +15,25 @@ rule solve_solutions:
         "solutions: free ions of every recipe"
     script:
         "../scripts/solve_solutions.py"
+
+
+rule solutions:
+    """Each solution shown; every set of constants; pH and temperature; pairs of pipette and bath."""
+    input:
+        recipes,
+        free_ions,
+    output:
+        *outputs("solutions"),
+        notebook=executed("solutions"),
+    log:
+        "results/logs/solutions/solutions.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("solutions"),
+        settings=study.config.get("solutions", {}),
+        pairs=recording_pairs,
+    message:
+        "solutions: each of them, sets of constants, pairs"
+    script:
+        "../scripts/run_notebook.py"

@@ -33,7 +33,7 @@ def opening(project: Study) -> Fragment:
     state = (
         f"{len(gone)} of {len(rows)} chapters are missing; they are named below." if gone else "All chapters were made."
     )
-    simulated = any(row["Data"] != KINDS["measured"] for row in rows)
+    simulated = any(row["Data"] in (KINDS["simulated"], KINDS["mixed"]) for row in rows)
     head = f"<p><strong>{state}</strong> {SIMULATED if simulated else 'All data are real.'}</p>"
     return Fragment(head + table_html(pd.DataFrame(rows).astype(object), "What was asked, and of which data").html)
 
@@ -109,8 +109,7 @@ def _not_passed(project: Study, stage: str, what: str) -> list[str]:
 
 def methods(project: Study) -> Fragment:
     """Return how it was computed, written from the configuration and the installed versions."""
-    sets = f"Stability constants: the set {project.constants}." if project.solutions() else ""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = [f"{r.analysis.title}, {r.experiment}: {CHAPTERS[r.analysis.name].method(r)}." for r in all_results(project)]
-    paragraphs = [sets, *told, f"Computed with {versions}; the Python is in results/provenance/run.json."]
+    paragraphs = [*told, f"Computed with {versions}; the Python is in results/provenance/run.json."]
     return Fragment("".join(f"<p>{escape(p)}</p>" for p in paragraphs if p))

@@ -19,6 +19,7 @@ KINDS = {
     "simulated": "simulated, with known truth",
     "measured": "real",
     "mixed": "partly simulated, partly real",
+    "computed": "computed from the recipes",
 }
 
 
@@ -52,7 +53,7 @@ class Results:
 
     @property
     def data(self) -> str:
-        """`simulated`, `measured` or `mixed`."""
+        """`simulated`, `measured`, `mixed` or `computed`."""
         return self.project.data_of(self.analysis.section, self.experiment)
 
     @property

@@ -1,11 +1,14 @@
 """What a recipe says: checked, salts expanded to totals, every component either known or declared inert.
 
-Limits: no chemistry. Concentrations in mM. A recipe is an entry of raw_data/solutions.yaml: `ph`, `temperature_c`,
-`totals_mm` (ions and ligands) or `components` (salts) or both, and optionally `ionic_strength_m`, `constants`,
-`titrant` (brings the pH, its amount follows from the charge balance), `inert`, and `gas`, which is only a note.
+Limits: no chemistry. Concentrations in mM. A recipe is an entry of raw_data/solutions.yaml: `temperature_c`, `ph`
+(which a solution under CO2 may leave to the gas), `totals_mm` (ions and ligands) or `components` (salts) or both, and
+optionally `ionic_strength_m`, `constants`, `titrant` (brings the pH, its amount follows from the charge balance),
+`gas`, `inert` (components that bind nothing, and pairs such as Ca+GTP that do not bind each other), `assumed` (keys
+whose value the recipe's author did not state) and `source`.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,24 +16,44 @@ from difflib import get_close_matches
 from mgk.solutions.stability import (
     HIGHEST_IONIC_STRENGTH_M,
     ConstantSet,
+    available_constants,
     inert_components,
     load_constants,
     salts,
 )
 from mgk.tables import InputError, Problem
 
-KEYS = ("ph", "temperature_c", "totals_mm", "components", "ionic_strength_m", "constants", "titrant", "gas", "inert")
-# Strong ions and neutral molecules: they need no declaration, because no set at hand binds them.
+KEYS = (
+    "ph",
+    "temperature_c",
+    "totals_mm",
+    "components",
+    "ionic_strength_m",
+    "constants",
+    "titrant",
+    "gas",
+    "inert",
+    "assumed",
+    "source",
+)
+# Strong ions and neutral molecules: they need no declaration where the set does not bind them.
 NON_BINDING = ("K", "Na", "Cs", "TEA", "NMDG", "Cl", "glucose", "ouabain")
 # A titrant brings one ion; its partner is H+ or OH-.
 TITRANTS = {"KOH": "K", "NaOH": "Na", "CsOH": "Cs", "TEAOH": "TEA", "NMDG": "NMDG", "HCl": "Cl"}
+LEAST_MM, MOST_MM = 1.66e-21, 1e5
+# The ligand whose protonated form a gas holds.
+BICARBONATE = "HCO3"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked recipe; `totals_mm` are above zero, `absent` names what the recipe holds none of."""
+    """A checked recipe; `totals_mm` are above zero, `absent` names what the recipe holds none of.
 
-    ph: float
+    `ph` is None where it follows from the gas; `co2_fraction` is that of the dry gas; `unbound` holds the pairs of
+    metal and ligand that are declared not to bind each other.
+    """
+
+    ph: float | None
     temperature_c: float
     totals_mm: Mapping[str, float]
     absent: tuple[str, ...]
@@ -38,11 +61,18 @@ class Recipe:
     constants: ConstantSet
     titrant: str
     inert: tuple[str, ...]
+    unbound: frozenset[tuple[str, str]]
+    gas: str
+    co2_fraction: float
+    assumed: tuple[str, ...]
+    source: str
 
     @property
     def metals(self) -> tuple[str, ...]:
-        """Return the metals that are present and bind."""
-        return tuple(m for m in self.constants.metals if m in self.totals_mm and m not in self.inert)
+        """Return the metals that are present, or brought by the titrant, and bind."""
+        brought = TITRANTS.get(self.titrant)
+        there = {*self.totals_mm, brought} - set(self.inert)
+        return tuple(m for m in self.constants.metals if m in there)
 
     @property
     def ligands(self) -> tuple[str, ...]:
@@ -59,6 +89,11 @@ class Recipe:
     def bystander_charges(self) -> dict[str, int]:
         """Return the charge of each bystander; 0 where it is not known and nothing asks for it."""
         return {x: inert_components().ligand_charges.get(x, 0) for x in self.bystanders}
+
+    @property
+    def gas_holds(self) -> bool:
+        """Whether a gas with CO2 stands over bicarbonate that the set knows."""
+        return self.co2_fraction > 0 and BICARBONATE in self.ligands
 
 
 def read_recipe(recipe: Mapping, constants: str | ConstantSet) -> Recipe:
@@ -78,18 +113,24 @@ def read_recipe(recipe: Mapping, constants: str | ConstantSet) -> Recipe:
             problems.append(_problem("constants", chosen, str(error)))
     if problems:
         raise InputError(problems)
-    strength, totals = recipe.get("ionic_strength_m"), _totals(recipe)
+    strength, totals, stated = recipe.get("ionic_strength_m"), _totals(recipe), recipe.get("ph")
+    inert = tuple(recipe.get("inert") or ())
     read = Recipe(
-        ph=float(recipe["ph"]),
+        ph=None if stated is None else float(stated),
         temperature_c=float(recipe["temperature_c"]),
         totals_mm={name: total for name, total in totals.items() if total > 0},
         absent=tuple(name for name, total in totals.items() if total == 0),
         ionic_strength_m=None if strength is None else float(strength),
         constants=chosen,
         titrant=recipe.get("titrant") or "",
-        inert=tuple(recipe.get("inert") or ()),
+        inert=inert,
+        unbound=frozenset(tuple(x.split("+")) for x in inert if "+" in x),
+        gas=str(recipe.get("gas") or ""),
+        co2_fraction=_co2_fraction(str(recipe.get("gas") or "")) or 0.0,
+        assumed=tuple(recipe.get("assumed") or ()),
+        source=str(recipe.get("source") or ""),
     )
-    problems = [*_outside_the_set(read), *_unknown_charges(read)]
+    problems = [*_outside_the_set(read), *_unknown_charges(read), *_without_ph(read)]
     if problems:
         raise InputError(problems)
     return read
@@ -109,12 +150,13 @@ def _bad_numbers(recipe: Mapping):
     limits = {"ph": (0, 14), "temperature_c": (-5, 100), "ionic_strength_m": (0, HIGHEST_IONIC_STRENGTH_M)}
     for key, (low, high) in limits.items():
         value = recipe.get(key)
-        if (value is not None or key != "ionic_strength_m") and not _is_number(value, low, high):
+        if (value is not None or key == "temperature_c") and not _is_number(value, low, high):
             yield _problem(key, repr(value), f"must be a number from {low:g} to {high:g}")
     for part in ("totals_mm", "components"):
         for name, value in (recipe.get(part) or {}).items():
-            if not _is_number(value, 0, math.inf):
-                yield _problem(f"{part}.{name}", repr(value), "must be a number of at least 0 (mM)")
+            if value != 0 and not _is_number(value, LEAST_MM, MOST_MM):
+                allowed = f"must be 0, or a number from one molecule a litre ({LEAST_MM:g}) to {MOST_MM:g} (mM)"
+                yield _problem(f"{part}.{name}", repr(value), allowed)
 
 
 def _bad_names(recipe: Mapping):
@@ -125,33 +167,67 @@ def _bad_names(recipe: Mapping):
     titrant, inert = recipe.get("titrant"), recipe.get("inert") or ()
     if titrant and titrant not in TITRANTS:
         yield _problem("titrant", titrant, f"allowed: {', '.join(TITRANTS)}")
-    if isinstance(inert, str):
-        yield _problem("inert", inert, "must be a list of component names")
+    if isinstance(inert, str) or not all(isinstance(x, str) for x in inert):
+        yield _problem("inert", str(inert), "must be a list of names: components, or pairs such as Ca+GTP")
+    if _co2_fraction(str(recipe.get("gas") or "")) is None:
+        yield _problem("gas", str(recipe["gas"]), "must say how much CO2 it holds, as in 95 % O2/5 % CO2")
+
+
+def _co2_fraction(gas: str) -> float | None:
+    """Return the fraction of CO2 that a gas is said to hold, 0 without CO2, None where it cannot be read."""
+    if "CO2" not in gas.upper():
+        return 0.0
+    found = re.search(r"(\d+(?:\.\d+)?)\s*%\s*CO2", gas, re.IGNORECASE)
+    percent = float(found[1]) if found else math.nan
+    return percent / 100 if 0 <= percent <= 100 else None
 
 
 def _outside_the_set(recipe: Recipe):
     """Yield what the set of constants does not cover."""
-    name = recipe.constants.name
-    low, high = recipe.constants.ph_range
-    if not low <= recipe.ph <= high:
-        yield _problem("ph", f"{recipe.ph:g}", f"constants {name!r} hold from {low:g} to {high:g}")
-    known = (*recipe.constants.metals, *recipe.constants.ligand_charges, *NON_BINDING)
+    constants = recipe.constants
+    if recipe.ph is not None:
+        low, high = constants.ph_range
+        if not low <= recipe.ph <= high:
+            yield _problem("ph", f"{recipe.ph:g}", f"constants {constants.name!r} hold from {low:g} to {high:g}")
+        for ligand in recipe.ligands:
+            low, high = constants.ph_ranges.get(ligand, (0, 14))
+            if not low <= recipe.ph <= high:
+                allowed = f"constants {constants.name!r} have all forms of {ligand} from pH {low:g} to {high:g} only"
+                yield _problem(f"totals_mm.{ligand}", f"pH {recipe.ph:g}", allowed)
+    known = (*constants.metals, *constants.ligand_charges, *NON_BINDING)
     for component in recipe.totals_mm:
         if component not in known and component not in recipe.inert:
+            reason = f": {constants.refused[component]}" if component in constants.refused else ""
             allowed = (
-                f"{component} has no constants in set {name!r}{_nearest(component, known)}; allowed: "
-                f"{', '.join(known)}; or list it under `inert` if it binds no metal and no known ligand"
+                f"{component} has no constants in set {constants.name!r}{reason}{_nearest(component, known)}; allowed: "
+                f"{', '.join(known)}{_elsewhere(component)}; or list it under `inert` if it binds no metal and no "
+                "known ligand"
             )
             yield _problem(f"totals_mm.{component}", None, allowed)
-    bound = {(e.cation, e.ligand) for e in recipe.constants.equilibria}
+    bound = {(e.cation, e.ligand) for e in constants.equilibria} | recipe.unbound
     for metal in recipe.metals:
         for ligand in recipe.ligands:
             if (metal, ligand) not in bound:
                 allowed = (
-                    f"set {name!r} has no constant of {metal} with {ligand}, and part of a set gives wrong answers; "
-                    "choose another set, or declare one of them inert"
+                    f"set {constants.name!r} has no constant of {metal} with {ligand}, and part of a set gives wrong "
+                    f"answers; choose another set, or declare one of them, or the pair {metal}+{ligand}, inert"
                 )
                 yield _problem(f"totals_mm.{ligand}", None, allowed)
+
+
+def _elsewhere(component: str) -> str:
+    sets = [name for name in available_constants() if component in load_constants(name).ligand_charges]
+    return f"; sets that hold {component}: {', '.join(sets)}" if sets else ""
+
+
+def _without_ph(recipe: Recipe):
+    if recipe.ph is None and not recipe.gas_holds:
+        allowed = (
+            "must be a number from 0 to 14; it may be left out only where `gas` holds CO2 over HCO3 that the set binds"
+        )
+        yield _problem("ph", None, allowed)
+    if recipe.ph is None and recipe.titrant:
+        yield _problem("titrant", recipe.titrant, "a pH that follows from the gas leaves no room for a titrant")
 
 
 def _unknown_charges(recipe: Recipe):

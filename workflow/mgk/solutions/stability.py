@@ -2,7 +2,8 @@
 
 Limits: reads the files in `constants/` and checks that they are whole; what is dissolved lives in `recipes`, the
 equilibrium in `speciation`. A constant is log10 of a stepwise formation constant in 1/M, its enthalpy that of
-formation in kcal/mol, ionic strength in M.
+formation in kcal/mol (a file may give kJ/mol), ionic strength in M. A set may extend another one: it then holds the
+other's rows and adds ligands and metals of its own, each row with its conditions and source.
 """
 
 import math
@@ -18,7 +19,7 @@ from mgk.constants import GAS_CONSTANT_J_PER_MOL_K, JOULE_PER_CALORIE, ZERO_CELS
 from mgk.tables import InputError
 
 FOLDER = Path(__file__).parent / "constants"
-NOT_A_SET = ("inert", "salts")
+NOT_A_SET = ("inert", "salts", "gas")
 CATION_CHARGES = {"H": 1, "Mg": 2, "Ca": 2, "Zn": 2, "K": 1, "Na": 1}
 # Beyond this the Davies equation describes nothing; from half of it on a solution is remarked upon.
 HIGHEST_IONIC_STRENGTH_M = 1.0
@@ -26,7 +27,11 @@ HIGHEST_IONIC_STRENGTH_M = 1.0
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """One complex formed from `cation` and `ligand` that already holds `protons`, at its own conditions."""
+    """One complex formed from `cation` and `ligand` that already holds `protons`, at its own conditions.
+
+    `mixed` says that a proton constant holds the activity of H+ (as pH does) rather than its concentration; `named` is
+    the product's name where it has one of its own (CO2).
+    """
 
     cation: str
     ligand: str
@@ -36,6 +41,8 @@ class Equilibrium:
     temperature_c: float
     ionic_strength_m: float
     source: str
+    mixed: bool = False
+    named: str = ""
 
     @property
     def protons_held(self) -> int:
@@ -45,6 +52,8 @@ class Equilibrium:
     @property
     def product(self) -> str:
         """Return the name of what forms: HATP, H2EGTA, MgATP, MgHATP."""
+        if self.named:
+            return self.named
         metal = "" if self.cation == "H" else self.cation
         protons = {0: "", 1: "H"}.get(self.protons_held, f"H{self.protons_held}")
         return f"{metal}{protons}{self.ligand}"
@@ -54,75 +63,103 @@ class Equilibrium:
 class ConstantSet:
     """A coherent set: charges of the bare ligands, and every equilibrium of theirs.
 
-    `mixed` says that proton constants hold the activity of H+ (as pH does) rather than its concentration.
+    `ph_ranges` holds the pH between which the forms of a ligand that the set knows are all there is to it, `refused`
+    why a component has no constants.
     """
 
     name: str
     title: str
     source: str
-    mixed: bool
     ph_range: tuple[float, float]
     ligand_charges: Mapping[str, int]
     equilibria: tuple[Equilibrium, ...]
+    ph_ranges: Mapping[str, tuple[float, float]]
+    refused: Mapping[str, str]
 
     @property
     def metals(self) -> tuple[str, ...]:
         """Return the metals of the set, in the order of its file."""
         return tuple(dict.fromkeys(e.cation for e in self.equilibria if e.cation != "H"))
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the distinct sources of its constants, in the order of its file."""
+        return tuple(dict.fromkeys(e.source for e in self.equilibria))
+
     def of_ligand(self, ligand: str) -> tuple[Equilibrium, ...]:
         """Return the equilibria of one ligand, proton steps in their order."""
         return tuple(e for e in self.equilibria if e.ligand == ligand)
 
     @classmethod
-    def from_mapping(cls, name: str, content: Mapping) -> "ConstantSet":
-        """Build a set from the content of its file.
+    def from_mapping(cls, name: str, content: Mapping, base: "ConstantSet | None" = None) -> "ConstantSet":
+        """Build a set from the content of its file, on top of the set that it extends.
 
         Raises
         ------
         InputError
-            When a key is missing, a reaction cannot be read, or proton steps have a gap.
+            When a key is missing, a reaction cannot be read or comes twice, or proton steps have a gap.
         """
+        charges = dict(base.ligand_charges if base else {}) | dict(content.get("ligand_charges", {}))
         try:
-            equilibria = tuple(_equilibrium(name, row, content) for row in content["constants"])
+            equilibria = tuple(_equilibrium(name, row, content, charges) for row in content["constants"])
             built = cls(
                 name=name,
                 title=str(content["title"]),
                 source=str(content["source"]),
-                mixed={"mixed": True, "concentration": False}[content["proton_constants"]],
                 ph_range=tuple(content.get("ph_range", (0, 14))),
-                ligand_charges=dict(content["ligand_charges"]),
-                equilibria=equilibria,
+                ligand_charges=charges,
+                equilibria=(*(base.equilibria if base else ()), *equilibria),
+                ph_ranges={ligand: tuple(span) for ligand, span in content.get("ph_ranges", {}).items()},
+                refused=dict(content.get("refused", {})),
             )
         except KeyError as missing:
             raise InputError(f"constants {name!r}: {missing} is missing or has no such value") from None
-        for ligand in built.ligand_charges:
-            steps = [e.protons for e in built.of_ligand(ligand) if e.cation == "H"]
-            if steps != list(range(len(steps))):
-                raise InputError(f"constants {name!r}: {ligand}: proton steps must follow each other, got {steps}")
+        _check_whole(built)
         return built
 
 
-def _equilibrium(name: str, row: Mapping, defaults: Mapping) -> Equilibrium:
+def _check_whole(built: ConstantSet) -> None:
+    reactions = [(e.cation, e.ligand, e.protons) for e in built.equilibria]
+    for cation, ligand, protons in reactions:
+        if reactions.count((cation, ligand, protons)) > 1:
+            form = f"H{protons if protons > 1 else ''}{ligand}" if protons else ligand
+            raise InputError(f"constants {built.name!r}: {cation} + {form} comes twice")
+    for ligand in built.ligand_charges:
+        steps = [e.protons for e in built.of_ligand(ligand) if e.cation == "H"]
+        if steps != list(range(len(steps))):
+            raise InputError(f"constants {built.name!r}: {ligand}: proton steps must follow each other, got {steps}")
+
+
+def _equilibrium(name: str, row: Mapping, defaults: Mapping, charges: Mapping[str, int]) -> Equilibrium:
     """Read a row such as {reaction: Mg + HATP, log_k: 2.3}; `kd_m` may stand for log_k."""
     cation, _, form = str(row["reaction"]).partition(" + ")
-    ligand = next((x for x in defaults["ligand_charges"] if re.fullmatch(rf"(H\d*)?{re.escape(x)}", form)), None)
+    ligand = next((x for x in charges if re.fullmatch(rf"(H\d*)?{re.escape(x)}", form)), None)
     if cation not in CATION_CHARGES or ligand is None:
         raise InputError(
             f"constants {name!r}: reaction {row['reaction']!r} is not '<cation> + <ligand or its protonated form>'; "
-            f"cations: {', '.join(CATION_CHARGES)}; ligands: {', '.join(defaults['ligand_charges'])}"
+            f"cations: {', '.join(CATION_CHARGES)}; ligands: {', '.join(charges)}"
         )
     prefix = form.removesuffix(ligand)
+    convention = row.get("proton_constants", defaults["proton_constants"])
+    source = str(row.get("source", defaults["source"]))
     return Equilibrium(
         cation=cation,
         ligand=ligand,
         protons=0 if not prefix else int(prefix[1:] or 1),
         log_k=float(row["log_k"]) if "log_k" in row else -math.log10(row["kd_m"]),
-        enthalpy_kcal_mol=row["enthalpy_kcal_mol"],
+        enthalpy_kcal_mol=_enthalpy_kcal_mol(row),
         temperature_c=float(row.get("temperature_c", defaults["temperature_c"])),
         ionic_strength_m=float(row.get("ionic_strength_m", defaults["ionic_strength_m"])),
-        source=str(row.get("source", defaults["source"])),
+        source=str(defaults.get("sources", {}).get(source, source)),
+        mixed={"mixed": True, "concentration": False}[convention],
+        named=str(row.get("named", "")),
     )
+
+
+def _enthalpy_kcal_mol(row: Mapping) -> float | None:
+    if "enthalpy_kj_mol" in row:
+        return float(row["enthalpy_kj_mol"]) / JOULE_PER_CALORIE
+    return row["enthalpy_kcal_mol"]
 
 
 @cache
@@ -147,13 +184,20 @@ def load_constants(name: str) -> ConstantSet:
     """
     if name not in available_constants():
         raise InputError(f"{name!r} is not a set of constants; allowed: {', '.join(available_constants())}")
-    return ConstantSet.from_mapping(name, _content(name))
+    content = _content(name)
+    return ConstantSet.from_mapping(name, content, load_constants(content["extends"]) if "extends" in content else None)
 
 
 @cache
 def inert_components() -> ConstantSet:
     """Return the charges (and proton steps) of components that bind no metal, in the shape of a set."""
     return ConstantSet.from_mapping("inert", _content("inert"))
+
+
+@cache
+def gas_constants() -> dict:
+    """Return what a gas needs (Henry's constant of CO2, vapour pressure of water) as read from its file."""
+    return _content("gas")
 
 
 def salts() -> dict[str, dict[str, int]]:
@@ -173,7 +217,7 @@ def log_activity(temperature_c: float, ionic_strength_m: float) -> float:
     return a * (root / (1 + root) - 0.25 * ionic_strength_m)
 
 
-def linear_in_activity(equilibrium: Equilibrium, charges: Mapping[str, int], mixed: bool, temperature_c: float):
+def linear_in_activity(equilibrium: Equilibrium, charges: Mapping[str, int], temperature_c: float):
     """Return (a, b) so that log K = a - b D at `temperature_c`, D being `log_activity` of the solution.
 
     Ionic strength: log K(I) = log K0 + 2 |zL| |zM| (D0 - D), zL being the charge of the form that is bound, protons
@@ -186,9 +230,14 @@ def linear_in_activity(equilibrium: Equilibrium, charges: Mapping[str, int], mix
     reference = log_activity(equilibrium.temperature_c, equilibrium.ionic_strength_m)
     a = equilibrium.log_k + factor * reference
     if equilibrium.enthalpy_kcal_mol is not None:
-        gas_kcal = GAS_CONSTANT_J_PER_MOL_K / JOULE_PER_CALORIE / 1e3
-        inverse = 1 / (equilibrium.temperature_c + ZERO_CELSIUS_K) - 1 / (temperature_c + ZERO_CELSIUS_K)
-        a += equilibrium.enthalpy_kcal_mol / (math.log(10) * gas_kcal) * inverse
+        a += van_t_hoff(equilibrium.enthalpy_kcal_mol, equilibrium.temperature_c, temperature_c)
     if equilibrium.cation != "H":
         return a, factor
-    return a - (reference if mixed else 0.0), factor - 1
+    return a - (reference if equilibrium.mixed else 0.0), factor - 1
+
+
+def van_t_hoff(enthalpy_kcal_mol: float, from_c: float, to_c: float) -> float:
+    """Return by how much log10 K grows from one temperature to another: dH/(R ln 10) (1/T from - 1/T to)."""
+    gas_kcal = GAS_CONSTANT_J_PER_MOL_K / JOULE_PER_CALORIE / 1e3
+    inverse = 1 / (from_c + ZERO_CELSIUS_K) - 1 / (to_c + ZERO_CELSIUS_K)
+    return enthalpy_kcal_mol / (math.log(10) * gas_kcal) * inverse

@@ -6,9 +6,8 @@ says so, with the place of the failed notebook when there is one.
 
 from html import escape
 
-from mgk.report.chapters import atpase, block, claims, clinical, currents, forms, magnesium, quality
+from mgk.report.chapters import atpase, block, claims, clinical, currents, forms, magnesium, quality, solutions
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.solutions import solutions_chapter
 from mgk.report.html import Fragment, figure_html, link_html
 from mgk.report.markdown import markdown_html
 from mgk.report.results import KINDS, Results, all_results
@@ -16,6 +15,7 @@ from mgk.study import Study
 
 # By the name of the analysis in `mgk.analyses`, which also sets the order.
 CHAPTERS: dict[str, Chapter] = {
+    "solutions": solutions.CHAPTER,
     "membrane_test": quality.CHAPTER,
     "current_voltage": currents.CHAPTER,
     "magnesium_block": block.CHAPTER,
@@ -29,9 +29,7 @@ CHAPTERS: dict[str, Chapter] = {
 
 def all_chapters(project: Study) -> list[Fragment]:
     """Return the chapters that the study asks for, in reading order."""
-    first = [solutions_chapter(project)] if project.solutions() else []
-    asked = dict.fromkeys(results.analysis.name for results in all_results(project))
-    return first + [chapter(project, name) for name in asked]
+    return [chapter(project, name) for name in dict.fromkeys(r.analysis.name for r in all_results(project))]
 
 
 def chapter(project: Study, name: str) -> Fragment:
