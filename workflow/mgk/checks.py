@@ -158,6 +158,13 @@ def _check_solutions(study: Study) -> list[Problem]:
     for name, recipe in recipes.items():
         for place, allowed in check_recipe(recipe, study.constants):
             problems.append(Problem(SOLUTIONS, None, f"{name}.{place}", "", allowed))
+    for number, pair in enumerate(study.solution_pairs if recipes else ()):
+        for column in ("pipette_solution", "bath_solution"):
+            if pair[column] not in recipes:
+                allowed = f"a solution of {SOLUTIONS}{nearest(pair[column], recipes)}"
+                problems.append(
+                    Problem("config.yaml", None, f"solutions.pairs.{number}.{column}", pair[column], allowed)
+                )
     return problems
 
 

@@ -90,6 +90,11 @@ class Study:
         return {ion: p for ion, p in self._section("solutions").get("permeabilities", {}).items() if ion != "source"}
 
     @property
+    def permeability_source(self) -> str:
+        """Where the permeabilities were read."""
+        return self._section("solutions").get("permeabilities", {}).get("source", "")
+
+    @property
     def solution_pairs(self) -> list[dict]:
         """The pairs of pipette and bath that the config asks for besides those of the recordings."""
         return [{"configuration": "whole_cell", **pair} for pair in self._section("solutions").get("pairs", [])]
