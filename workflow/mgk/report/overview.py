@@ -34,7 +34,9 @@ def opening(project: Study) -> Fragment:
         f"{len(gone)} of {len(rows)} chapters are missing; they are named below." if gone else "All chapters were made."
     )
     simulated = any(row["Data"] in (KINDS["simulated"], KINDS["mixed"]) for row in rows)
-    head = f"<p><strong>{state}</strong> {SIMULATED if simulated else 'All data are real.'}</p>"
+    real = any(row["Data"] == KINDS["measured"] for row in rows)
+    words = SIMULATED if simulated else "All data are real." if real else "All is computed from the recipes."
+    head = f"<p><strong>{state}</strong> {words}</p>"
     return Fragment(head + table_html(pd.DataFrame(rows).astype(object), "What was asked, and of which data").html)
 
 

@@ -46,9 +46,7 @@ def _with_ions(results: Results, solutions: pd.DataFrame) -> pd.DataFrame:
     free = results.table("free_ions.csv", text=("species", "constants"))
     ions = free[free["species"].isin(SPECIES)]
     wide = ions.pivot_table(index="solution_id", columns="species", values="concentration_mm", sort=False)
-    return solutions[list(HEAD)].merge(
-        wide, left_on="solution_id", right_index=True, how="left", validate="one_to_one"
-    )
+    return solutions[list(HEAD)].merge(wide, left_on="solution_id", right_index=True, how="left", validate="one_to_one")
 
 
 def _remarks(solutions: pd.DataFrame) -> str:
