@@ -21,7 +21,6 @@ MANIFEST = "raw_data/manifest.sha256"
 SAME_CONCENTRATION = 0.01
 # Columns that the schemas allow and no analysis reads yet; a run says so when they hold something.
 NOT_USED = {"plates": ("protein_plate", "standards_plate")}
-NOT_USED_CLINICAL = ("shared_control", "icc", "cluster_size", "correlation", "trial_id")
 # What a stated value is for: columns of recordings.csv and the correction that uses them.
 CORRECTED_BY = {
     "series_resistance_mohm": "series_resistance",
@@ -92,18 +91,16 @@ def _not_corrected(study: Study) -> list[str]:
 
 
 def _not_used_clinical(table: pd.DataFrame, settings: dict) -> list[str]:
-    """Say the same of a clinical table. A given estimate has its design in its standard error."""
-    from mgk.meta.effects import find_measure
+    """Say the same of a clinical table, and which rows are pooled as if they were parallel comparisons."""
+    from mgk.meta.designs import TAKEN_AS_PARALLEL, design_of_rows, unused_columns
     from mgk.meta.plan import plan_of
 
-    file, measure = f"raw_data/{settings['table']}", find_measure(settings["measure"])
+    file, measure = f"raw_data/{settings['table']}", settings["measure"]
     plan = plan_of(settings, table)
-    given = measure.name == "GEN"
-    columns = set(NOT_USED_CLINICAL) - set(measure.needed) - set(plan.columns) - ({"correlation"} if given else set())
-    found = _held({file: table}, tuple(sorted(columns)))
-    if not given and not plan.cluster and "correlation" not in measure.needed:
-        for design in sorted(set(table["design"]) - {"", "parallel"}):
-            found.append(f"{file}: rows of design {design} are pooled as if they were independent parallel comparisons")
+    found = _held({file: table}, tuple(c for c in unused_columns(measure) if c not in plan.columns))
+    rules = pd.Series(design_of_rows(table, measure).rule, dtype=object)
+    for rule, rows in rules[rules.str.contains(TAKEN_AS_PARALLEL)].groupby(rules):
+        found.append(f"{file}: {len(rows)} rows of design {rule}")
     return found
 
 

@@ -414,3 +414,82 @@ for (table in c("bcg", "li2007", "egger2001")) for (method in c("ML", "REML")) {
     tau2_control = fit$tau2[1], tau2_treatment = fit$tau2[2], rho = fit$rho, log_likelihood = c(logLik(fit)))
 }
 written(do.call(rbind, fits), "bivariate.csv")
+
+# --- designs: shared control groups and cluster trials: designs.csv ----------------------------------------------------
+# The covariance of rows with one control group is written out here (Gleser and Olkin 2009), not taken from mgk.
+arms <- read.csv(file.path(folder, "design_tables.csv"), stringsAsFactors = FALSE)
+
+control_part <- function(rows, measure) {
+  cell <- rows[c("events_treatment", "n_treatment", "events_control", "n_control")]
+  zero <- with(cell, events_treatment == 0 | events_control == 0 | events_treatment == n_treatment |
+                 events_control == n_control)
+  c <- cell$events_control + zero / 2
+  n <- cell$n_control + zero
+  switch(measure, OR = 1 / c + 1 / (n - c), RR = 1 / c - 1 / n, RD = c * (n - c) / n^3, AS = 1 / (4 * rows$n_control),
+         MD = rows$sd_control^2 / rows$n_control, ROM = rows$sd_control^2 / (rows$n_control * rows$mean_control^2),
+         SMD = 1 / rows$n_control)
+}
+
+covariance <- function(rows, yi, vi, measure) {
+  V <- diag(vi)
+  part <- control_part(rows, measure)
+  for (i in seq_along(vi)) for (j in seq_along(vi)) {
+    if (i == j || rows$shared_control[i] == "" || rows$shared_control[i] != rows$shared_control[j]) next
+    V[i, j] <- sqrt(part[i] * part[j])
+    if (measure == "SMD") {
+      together <- rows$shared_control == rows$shared_control[i]
+      V[i, j] <- V[i, j] + yi[i] * yi[j] / (2 * (sum(rows$n_treatment[together]) + rows$n_control[i]))
+    }
+  }
+  V
+}
+
+design_values <- list()
+add_design <- function(table, measure, case, values) {
+  values <- unlist(lapply(values, unname))
+  design_values[[length(design_values) + 1]] <<- data.frame(
+    table = table, measure = measure, case = case, name = names(values), value = as.numeric(values))
+}
+
+for (case in list(c("hasselblad1998", "OR"), c("hasselblad1998", "RR"), c("hasselblad1998", "RD"),
+                  c("hasselblad1998", "AS"), c("three_arms", "MD"), c("three_arms", "SMD"), c("three_arms", "ROM"))) {
+  rows <- arms[arms$table == case[1], ]
+  found <- if (case[1] == "three_arms") {
+    escalc(measure = case[2], m1i = mean_treatment, sd1i = sd_treatment, n1i = n_treatment, m2i = mean_control,
+           sd2i = sd_control, n2i = n_control, data = rows)
+  } else {
+    escalc(measure = case[2], ai = events_treatment, n1i = n_treatment, ci = events_control, n2i = n_control,
+           data = rows, to = "only0", drop00 = FALSE)
+  }
+  data <- data.frame(yi = c(found$yi), vi = c(found$vi), row = seq_len(nrow(rows)), trial = rows$trial_id)
+  V <- covariance(rows, data$yi, data$vi, case[2])
+  robust <- function(fit) {
+    test <- coef_test(fit, vcov = "CR2", cluster = data$trial)
+    list(estimate = test$beta, se = test$SE, df = test$df, p = test$p_Satt)
+  }
+  flat <- rma.mv(yi, V, data = data)
+  add_design(case[1], case[2], "common z", list(estimate = c(flat$beta), se = flat$se, p = flat$pval))
+  add_design(case[1], case[2], "common CR2", robust(flat))
+  deep <- suppressWarnings(rma.mv(yi, V, random = ~ 1 | trial / row, data = data,
+                                  control = list(optimizer = "optim", optmethod = "BFGS", reltol = 1e-16)))
+  add_design(case[1], case[2], "three_level z", list(
+    estimate = c(deep$beta), se = deep$se, tau2_between = deep$sigma2[1], tau2_within = deep$sigma2[2],
+    log_likelihood = c(logLik(deep))))
+  add_design(case[1], case[2], "three_level CR2", robust(deep))
+}
+
+# Cluster trials by their effective sample size, counts and people divided by the design effect
+rows <- arms[arms$table == "cluster_trials", ]
+effect <- ifelse(rows$design == "cluster", 1 + (rows$cluster_size - 1) * rows$icc, 1)
+for (measure in c("OR", "RR", "RD")) {
+  effective <- list(ai = rows$events_treatment / effect, n1i = rows$n_treatment / effect,
+                    ci = rows$events_control / effect, n2i = rows$n_control / effect, measure = measure)
+  found <- do.call(escalc, effective)
+  fit <- rma_of(c(found$yi), c(found$vi), "REML")
+  add_design("cluster_trials", measure, "REML z", list(estimate = c(fit$beta), se = fit$se, tau2 = fit$tau2, q = fit$QE))
+  fit <- suppressWarnings(do.call(rma.mh, effective))
+  add_design("cluster_trials", measure, "MH z", list(estimate = c(fit$beta), se = fit$se))
+}
+fit <- suppressWarnings(do.call(rma.peto, effective[1:4]))
+add_design("cluster_trials", "OR", "PETO z", list(estimate = c(fit$beta), se = fit$se))
+written(do.call(rbind, design_values), "designs.csv")

@@ -26,7 +26,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from mgk.meta.effects import COUNTS, NO_ZERO, effect_sizes
+from mgk.meta.columns import COUNTS
+from mgk.meta.effects import NO_ZERO, effect_sizes
+from mgk.meta.tails import two_sided
 
 METHODS = ("ML", "REML")
 MEASURES = ("OR", "RR", "RD")
@@ -126,6 +128,8 @@ def arm_logits(effects: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, int]:
     ]
     corrected = np.any([arm["zero_rule"] != NO_ZERO for arm in arms], axis=0)
     y, v = (np.column_stack([arm[name].to_numpy(float) for arm in arms]) for name in ("yi", "vi"))
+    if "design_effect" in effects:
+        v = v * effects["design_effect"].to_numpy(float)[:, None]
     return y, v, int(corrected.sum())
 
 
@@ -187,7 +191,7 @@ def _terms(fit: Bivariate) -> dict[str, tuple[float, float]]:
 
 
 def _wald(estimate, se, level) -> dict:
-    half_width = stats.norm.isf((1 - level) / 2) * se
+    half_width = two_sided(level) * se
     statistic = estimate / se
     limits = {"ci_low": estimate - half_width, "ci_high": estimate + half_width}
     return {"estimate": estimate, "se": se, "statistic": statistic, "p": 2 * stats.norm.sf(abs(statistic))} | limits

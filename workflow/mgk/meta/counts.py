@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
-from mgk.meta.effects import COUNTS, PROPORTION
+from mgk.meta.columns import COUNTS, PROPORTION
 from mgk.meta.twobytwo import clopper_pearson, risk_difference, wilson
 from mgk.tables.problems import InputError
 

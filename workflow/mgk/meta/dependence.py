@@ -8,9 +8,12 @@ Pustejovsky and Tipton 2018). `dependent_table` lays both out beside the model t
 Vocabulary: *row*, one effect; *cluster*, the rows that depend on each other, such as those of one trial; `tau2_between`
 the variance between clusters, `tau2_within` that between the rows of a cluster, beyond the sampling variance.
 
-Limits: sampling errors of rows of a cluster are taken as independent in the working model (their covariance is seldom
-published; CR2 does not need it); one level of clusters; intercept only in the table (`cluster_robust` takes a design).
-With few clusters or few that hold several rows `df` is small and the interval wide, which is the honest answer.
+Sampling errors of rows that share a control group have the covariance of `mgk.meta.designs`.
+
+Limits: other sampling errors of rows of a cluster are taken as independent in the working model (their covariance is
+seldom published; CR2 does not need it); one level of clusters; intercept only in the table
+(`cluster_robust` takes a design). With few clusters or few that hold several rows `df` is small and the interval wide,
+which is the honest answer.
 """
 
 from collections.abc import Sequence
@@ -21,7 +24,10 @@ import pandas as pd
 from scipy import linalg, optimize, stats
 
 from mgk.meta import heterogeneity
+from mgk.meta.columns import filled
+from mgk.meta.designs import SHARED, SHARES_CONTROL, sampling_covariance
 from mgk.meta.effects import back_transform, summary_n
+from mgk.meta.tails import two_sided
 from mgk.tables.problems import InputError
 
 COLUMNS = (
@@ -62,8 +68,10 @@ class Robust:
     df: np.ndarray
 
 
-def three_level(yi: np.ndarray, vi: np.ndarray, clusters: Sequence) -> ThreeLevel:
+def three_level(yi: np.ndarray, vi: np.ndarray, clusters: Sequence, covariance: np.ndarray | None = None) -> ThreeLevel:
     """Fit yi = mu + u(cluster) + w(row) + e by REML.
+
+    Sampling errors are independent with variances `vi`, or have the `covariance` (k, k), which is 0 between clusters.
 
     The likelihood is compared at both variances 0, at its best with either variance 0 (roots of its derivative), and
     at every inner maximum that a grid shows; the highest wins, so that a boundary is found as such.
@@ -80,7 +88,7 @@ def three_level(yi: np.ndarray, vi: np.ndarray, clusters: Sequence) -> ThreeLeve
     if rows.max() < 2:
         raise InputError("no cluster has two rows: a variance within clusters cannot be told from that between them")
     y = yi - np.average(yi, weights=1 / vi)
-    model = _Blocks(y, vi, member)
+    model = _Blocks(y, np.diag(vi) if covariance is None else covariance, member)
     edges, inner = _candidates(model)
     best = max(edges, key=lambda at: model.log_likelihood(*at))
     for at in inner:  # a place inside must be higher than the edge, not only as high
@@ -138,7 +146,7 @@ def cluster_robust(
 def dependent_table(
     effects: pd.DataFrame, analysis: str, cluster: str | None = None, *, level: float = 0.95
 ) -> pd.DataFrame:
-    """Pool dependent rows in four ways.
+    """Pool dependent rows by three models, each in two ways.
 
     Parameters
     ----------
@@ -148,60 +156,92 @@ def dependent_table(
         Name for the column of that name.
     cluster : str, optional
         Column whose equal values mark rows that depend on each other, such as trial_id; an empty value is a cluster of
-        its own. Without it the table has no rows.
+        its own. Rows that share a control group belong together whether it is named or not. Without either the table
+        has no rows.
 
     Returns
     -------
     DataFrame
-        Model `independent` (REML, every row on its own) and `three_level` (REML), each with test z and CR2; columns
-        `COLUMNS` and `back_transformed_*`. `df` is empty with z. What cannot be fitted is empty and its note says why.
+        Model `independent` (REML, every row on its own), `common` (no variance between rows, sampling errors with
+        their covariance) and `three_level` (REML, the same errors), each with test z and CR2; columns `COLUMNS` and
+        `back_transformed_*`. `df` is empty with z. What cannot be fitted is empty and its note says why.
     """
-    rows = [] if cluster is None else _four_ways(effects, cluster, level)
+    shared = (SHARED,) if SHARED in effects else ()
+    named = tuple(dict.fromkeys((*((cluster,) if cluster else ()), *shared)))
+    rows = _six_ways(effects, named, level) if named else []
     frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("analysis", "measure", "cluster")])
     for place, (name, value) in enumerate(
-        (("analysis", analysis), ("measure", effects["measure"].iloc[0]), ("cluster", cluster or ""))
+        (("analysis", analysis), ("measure", effects["measure"].iloc[0]), ("cluster", " + ".join(named)))
     ):
         frame.insert(place, name, value)
     return back_transform(frame, {name: name for name in SHOWN}, effects["scale"].iloc[0], summary_n(effects))
 
 
-def _four_ways(effects, cluster, level) -> list[dict]:
-    if cluster not in effects:
-        raise InputError(f"cluster {cluster!r} is no column of the table; there are {', '.join(effects.columns)}")
+def _six_ways(effects, cluster, level) -> list[dict]:
+    for name in cluster:
+        if name not in effects:
+            raise InputError(f"cluster {name!r} is no column of the table; there are {', '.join(effects.columns)}")
     yi, vi = effects["yi"].to_numpy(float), effects["vi"].to_numpy(float)
-    clusters = _cluster_names(effects, cluster)
-    member = _codes(clusters)
+    member = _joined([_cluster_names(effects, name) for name in cluster])
+    members, V = _rows_of(member), sampling_covariance(effects)
+    models = {
+        "independent": (np.diag(vi), lambda: (np.nan, heterogeneity.tau_squared(yi, vi, "REML"))),
+        "common": (V, lambda: (np.nan, 0.0)),
+        "three_level": (V, lambda: _variances(three_level(yi, vi, member, V))),
+    }
     found = []
-    for model, fit in (("independent", _independent), ("three_level", _three_level)):
-        head = {"model": model, "method": "REML", "k": len(yi), "n_clusters": int(member.max()) + 1}
+    for model, (sampling, fit) in models.items():
+        method = "IV" if model == "common" else "REML"
+        head = {"model": model, "method": method, "k": len(yi), "n_clusters": len(members)}
         try:
-            between, within = fit(yi, vi, clusters)
+            between, within = fit()
         except InputError as error:
             found += [head | {"test": test, "note": str(error)} for test in ("z", "CR2")]
             continue
-        head |= {"tau2_between": between, "tau2_within": within}
-        members = [np.flatnonzero(member == c) for c in range(member.max() + 1)]
-        blocks = [np.diag(vi[rows] + within) + (0.0 if np.isnan(between) else between) for rows in members]
-        found.append(head | _wald(yi, members, blocks, level))
-        found.append(head | _robust(yi, members, blocks, level))
+        if model != "common":
+            head |= {"tau2_between": between, "tau2_within": within}
+        blocks = [
+            sampling[np.ix_(rows, rows)] + within * np.eye(len(rows)) + (0.0 if np.isnan(between) else between)
+            for rows in members
+        ]
+        for row in (_wald(yi, members, blocks, level), _robust(yi, members, blocks, level)):
+            shared = _shared_in_words(effects) if model != "independent" else ""
+            found.append(head | row | {"note": "; ".join(note for note in (row["note"], shared) if note)})
     return found
+
+
+def _variances(fit: ThreeLevel) -> tuple[float, float]:
+    return fit.tau2_between, fit.tau2_within
+
+
+def _shared_in_words(effects) -> str:
+    """Say how many rows share a control group, and whether their covariance is in the model."""
+    if SHARED not in effects:
+        return ""
+    n = int(effects.loc[filled(effects, SHARED), SHARED].duplicated(keep=False).sum())
+    if n == 0:
+        return ""
+    if effects["measure"].iloc[0] not in SHARES_CONTROL:
+        return f"{n} rows share a control group, whose covariance is not known for this measure"
+    return f"{n} rows share a control group: their covariance is in the model"
+
+
+def _joined(names: list[list[str]]) -> np.ndarray:
+    """Return the cluster of each row when rows that are equal in any of several columns belong together."""
+    k = len(names[0])
+    member = np.arange(k)
+    for column in names:
+        codes = _codes(column)
+        for code in range(codes.max() + 1):
+            together = np.unique(member[codes == code])
+            member[np.isin(member, together)] = together[0]
+    return _codes(member)
 
 
 def _cluster_names(effects, cluster) -> list[str]:
     """Return the cluster of each row; a row without one is a cluster of its own."""
-    names = effects[cluster].astype(object)
-    own = [f"row {i}" for i in range(len(names))]
-    return [o if pd.isna(n) or str(n).strip() == "" else f"given {n}" for n, o in zip(names, own, strict=True)]
-
-
-def _independent(yi, vi, clusters):
-    del clusters
-    return np.nan, heterogeneity.tau_squared(yi, vi, "REML")
-
-
-def _three_level(yi, vi, clusters):
-    fit = three_level(yi, vi, clusters)
-    return fit.tau2_between, fit.tau2_within
+    given = filled(effects, cluster)
+    return [f"given {n}" if g else f"row {i}" for i, (n, g) in enumerate(zip(effects[cluster], given, strict=True))]
 
 
 def _wald(yi, members, blocks, level) -> dict:
@@ -226,7 +266,7 @@ def _robust(yi, members, blocks, level) -> dict:
 
 def _interval(estimate, se, df, level) -> dict:
     spread = stats.norm if np.isnan(df) else stats.t(df)
-    half_width = float(spread.isf((1 - level) / 2)) * se
+    half_width = two_sided(level, np.inf if np.isnan(df) else df) * se
     p = float(2 * spread.sf(abs(estimate) / se)) if se > 0 else np.nan
     limits = {"ci_low": estimate - half_width, "ci_high": estimate + half_width}
     return {"estimate": estimate, "se": se, "df": df, "p": p} | limits
@@ -255,32 +295,44 @@ def _codes(clusters: Sequence) -> np.ndarray:
     return pd.factorize(pd.Series(list(clusters), dtype=object))[0]
 
 
-class _Blocks:
-    """Likelihood of the three-level model from sums over clusters; y (k,), v (k,), member (k,) of 0, 1, ...
+def _rows_of(member: np.ndarray) -> list[np.ndarray]:
+    """Return the rows of each cluster."""
+    return np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
 
-    With w = 1 / (v + within), A = sum of w in a cluster and h = 1 / (1 + between A), the inverse covariance of a
-    cluster is diag(w) - between h w w' (Sherman and Morrison).
+
+class _Blocks:
+    """Likelihood of the three-level model from sums over clusters; y (k,), V (k, k), member (k,) of 0, 1, ...
+
+    The sampling covariance of each cluster is made diagonal by a rotation, which adding the same variance to every row
+    leaves alone: V_c + within I = U diag(v + within) U'. With x = U'1, w = 1 / (v + within), A = sum of w x^2 in a
+    cluster and h = 1 / (1 + between A), its inverse covariance is diag(w) - between h (w x) (w x)' (Sherman and
+    Morrison). Without covariances U is the identity and x is 1.
     """
 
-    def __init__(self, y, v, member):
-        self.y, self.v, self.member = y, v, member
+    def __init__(self, y, V, member):
+        self.y, self.v, self.x, self.member = y.copy(), np.diag(V).copy(), np.ones(len(y)), member
+        for rows in _rows_of(member):
+            block = V[np.ix_(rows, rows)]
+            if np.any(block != np.diag(np.diag(block))):
+                self.v[rows], U = linalg.eigh(block)
+                self.y[rows], self.x[rows] = U.T @ y[rows], U.T @ np.ones(len(rows))
 
     def _sum(self, values):
         return np.bincount(self.member, values)
 
     def mean(self, between, within):
         """Return the mean and its information at the two variances."""
-        w = 1 / (self.v + within)
-        h = 1 / (1 + between * self._sum(w))
-        information = np.sum(h * self._sum(w))
-        return float(np.sum(h * self._sum(w * self.y)) / information), float(information)
+        wx = self.x / (self.v + within)
+        h = 1 / (1 + between * self._sum(wx * self.x))
+        information = np.sum(h * self._sum(wx * self.x))
+        return float(np.sum(h * self._sum(wx * self.y)) / information), float(information)
 
     def log_likelihood(self, between, within):
         """Return the restricted log-likelihood, up to a constant."""
         mean, information = self.mean(between, within)
-        w, r = 1 / (self.v + within), self.y - mean
-        A, R = self._sum(w), self._sum(w * r)
-        h = 1 / (1 + between * A)
+        w, r = 1 / (self.v + within), self.y - mean * self.x
+        R = self._sum(w * self.x * r)
+        h = 1 / (1 + between * self._sum(w * self.x**2))
         q = np.sum(w * r**2) - between * np.sum(h * R**2)
         log_determinant = -np.sum(np.log(w)) - np.sum(np.log(h))
         return float(-0.5 * (log_determinant + np.log(information) + q))
@@ -288,12 +340,13 @@ class _Blocks:
     def slopes(self, between, within):
         """Return twice the derivatives by the two variances."""
         mean, information = self.mean(between, within)
-        w, r = 1 / (self.v + within), self.y - mean
-        A, A2, R = self._sum(w), self._sum(w**2), self._sum(w * r)
+        w, r = 1 / (self.v + within), self.y - mean * self.x
+        wx = w * self.x
+        A, A2, R = self._sum(wx * self.x), self._sum(wx**2), self._sum(wx * r)
         h = 1 / (1 + between * A)
-        solved = w * (r - (between * h * R)[self.member])
+        solved = w * r - wx * (between * h * R)[self.member]
         by_between = np.sum((h * R) ** 2) - np.sum(h * A) + np.sum((h * A) ** 2) / information
-        by_within = np.sum(solved**2) - np.sum(A - between * h * A2) + np.sum(h**2 * A2) / information
+        by_within = np.sum(solved**2) - np.sum(self._sum(w) - between * h * A2) + np.sum(h**2 * A2) / information
         return np.array([by_between, by_within])
 
 

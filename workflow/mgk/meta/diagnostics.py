@@ -23,8 +23,10 @@ import pandas as pd
 from scipy import stats
 
 from mgk.meta import heterogeneity
-from mgk.meta.effects import COUNTS, back_transform, cells, peto_terms, summary_n
+from mgk.meta.columns import COUNTS
+from mgk.meta.effects import back_transform, cells, peto_terms, summary_n
 from mgk.meta.pooling import COMMON, RANDOM, Pooled, pool
+from mgk.meta.tails import two_sided
 from mgk.tables.problems import InputError
 
 MODELS = (COMMON, RANDOM)
@@ -335,7 +337,7 @@ def _summary(fits, method, test, level) -> dict[str, np.ndarray]:
         factor = np.where(several, fits.scaled_q / df, np.nan) if test in ("knha", "adhoc") else np.ones(len(fits.k))
         if test == "adhoc":
             factor = np.maximum(1.0, factor)
-        quantile = stats.norm.isf((1 - level) / 2) if test == "z" else stats.t.isf((1 - level) / 2, df)
+        quantile = two_sided(level) if test == "z" else two_sided(level, df)
         i2_q = np.where(fits.q > 0, 100 * np.maximum(0.0, 1 - df / fits.q), 0.0)
     missing = ~several & (random | (test != "z"))
     se = np.where(missing, np.nan, np.sqrt(fits.variance * factor))
@@ -374,7 +376,7 @@ def _weighted_regression(y, x, variance, level) -> dict:
     if fit.q <= 1e-24 * np.sum(y**2 / variance):
         return _nothing(k, "no residual spread: nothing to test with")
     se = np.sqrt(np.diag(fit.covariance) * fit.q / (k - 2))
-    half_width = stats.t.isf((1 - level) / 2, k - 2) * se[0]
+    half_width = two_sided(level, k - 2) * se[0]
     t = fit.coefficients[1] / se[1]
     found = {"k": k, "estimate": fit.coefficients[1], "se": se[1], "statistic": t, "statistic_name": "t", "df": k - 2}
     return found | {"p": 2 * stats.t.sf(abs(t), k - 2), "note": ""} | _limits(fit.coefficients[0], half_width)
@@ -390,7 +392,7 @@ def _meta_regression(yi, vi, method, level) -> dict:
     error = np.sqrt(np.diag(fit.covariance))
     z = fit.coefficients[1] / error[1]
     found = {"k": k, "estimate": fit.coefficients[1], "se": error[1], "statistic": z, "statistic_name": "z"}
-    limits = _limits(fit.coefficients[0], stats.norm.isf((1 - level) / 2) * error[0])
+    limits = _limits(fit.coefficients[0], two_sided(level) * error[0])
     return found | {"p": 2 * stats.norm.sf(abs(z)), "note": ""} | limits
 
 

@@ -17,6 +17,8 @@ difference below 0 means fewer events, or a lower mean, with treatment.
   arcsine;
 - `GEN` an estimate published with a standard error or a confidence interval.
 
+What the design of a study (cluster, cross-over, paired) does to `vi` is in `mgk.meta.designs`.
+
 Limits: every row is taken as an independent comparison (for rows that are not, `mgk.meta.dependence`); intervals of
 single studies are Wald intervals (normal).
 """
@@ -28,15 +30,21 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from mgk.meta.columns import COUNTS, ESTIMATES, MEANS, PAIRED, PROPORTION, PUBLISHED_SCALES, filled, numbers
+from mgk.meta.designs import SHARED, check_designs, design_of_rows, from_control
+from mgk.meta.row_checks import (
+    RowProblem,
+    check_counts,
+    check_estimates,
+    check_ids,
+    check_means,
+    check_paired,
+    check_positive_means,
+    check_positive_paired,
+    check_proportions,
+)
+from mgk.meta.tails import two_sided
 from mgk.tables.problems import InputError, Problem
-
-COUNTS = ("events_treatment", "n_treatment", "events_control", "n_control")
-MEANS = ("mean_treatment", "sd_treatment", "n_treatment", "mean_control", "sd_control", "n_control")
-PAIRED = ("mean_treatment", "sd_treatment", "mean_control", "sd_control", "n", "correlation")
-PROPORTION = ("events", "n")
-ESTIMATES = ("estimate", "se", "ci_low", "ci_high", "ci_level", "scale")
-
-RowProblem = tuple[int, str, str, str]
 
 NO_ZERO = "none"
 HALF_ADDED = "1/2 added to all four cells (a zero cell)"
@@ -76,9 +84,6 @@ SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "arcsine": from_arcsine,
     "double arcsine": from_double_arcsine,
 }
-
-# What a published estimate may be written in, and the analysis scale that it gets.
-PUBLISHED_SCALES = {"ratio": "log", "log": "log", "linear": "linear"}
 
 
 @dataclass(frozen=True)
@@ -139,8 +144,9 @@ def effect_sizes(
     -------
     DataFrame
         `study_id, study, year`, those of `keep`, `measure, scale`, the columns of the measure (not those of GEN), `yi,
-        vi, se, ci_low, ci_high` on the analysis scale, `zero_rule`, and `back_transformed_estimate`,
-        `back_transformed_ci_low`, `back_transformed_ci_high`.
+        vi, se, ci_low, ci_high` on the analysis scale, `zero_rule`, `design_effect`, `design_rule`, where control
+        groups are shared `shared_control` and `control_variance` (the part of `vi` that comes from the control group),
+        and `back_transformed_estimate`, `back_transformed_ci_low`, `back_transformed_ci_high`.
 
     Raises
     ------
@@ -154,16 +160,23 @@ def effect_sizes(
         raise InputError([Problem(file, row + 2, *rest) for row, *rest in problems])
 
     yi, vi, zero_rule = chosen.compute(table)
-    half_width = stats.norm.isf((1 - level) / 2) * np.sqrt(vi)
+    designs = design_of_rows(table, measure)
+    vi = (vi - designs.less) * designs.effect
+    half_width = two_sided(level) * np.sqrt(vi)
     data = [] if measure == "GEN" else list(chosen.needed)
-    carried = [name for name in ("study_id", "study", "year", *keep) if name in table and name not in data]
+    shared = (SHARED,) if filled(table, SHARED).any() else ()
+    carried = [name for name in ("study_id", "study", "year", *keep, *shared) if name in table and name not in data]
     who = table[list(dict.fromkeys(carried))].convert_dtypes()
-    numbers = pd.DataFrame({name: _numbers(table, name) for name in data}, index=table.index)
-    numbers = numbers.astype({name: int for name in data if name.startswith(("events", "n"))})
+    read = pd.DataFrame({name: numbers(table, name) for name in data}, index=table.index)
+    read = read.astype({name: int for name in data if name.startswith(("events", "n"))})
     frame = pd.concat(
-        [who.assign(measure=chosen.name, scale=chosen.scale or PUBLISHED_SCALES[table["scale"].iloc[0]]), numbers],
+        [who.assign(measure=chosen.name, scale=chosen.scale or PUBLISHED_SCALES[table["scale"].iloc[0]]), read],
         axis=1,
     ).assign(yi=yi, vi=vi, se=np.sqrt(vi), ci_low=yi - half_width, ci_high=yi + half_width, zero_rule=zero_rule)
+    frame = frame.assign(design_effect=designs.effect, design_rule=designs.rule)
+    if shared:
+        corrected = _corrected_cells(frame)[0] if set(COUNTS) <= set(frame) else None
+        frame = frame.assign(control_variance=from_control(frame, corrected))
     shown = {"estimate": "yi", "ci_low": "ci_low", "ci_high": "ci_high"}
     return back_transform(frame, shown, n=frame["n"] if chosen.name == "PFT" else np.inf)
 
@@ -179,6 +192,24 @@ def find_measure(name: str) -> Measure:
     if name not in MEASURES:
         raise InputError(f"measure {name!r}: allowed are {', '.join(MEASURES)}")
     return MEASURES[name]
+
+
+def check_rows(table: pd.DataFrame, measure: str) -> list[RowProblem]:
+    """Return all that keeps a table from giving effect sizes, as (row, column, value, what is allowed).
+
+    Rows count from 0; -1 is the header. An unknown measure has no checks here: the config's schema names it.
+    """
+    table = table.reset_index(drop=True)
+    if table.empty:
+        return [(-1, "", "", "no rows: an analysis needs at least one study")]
+    if measure not in MEASURES:
+        return []
+    needed = ("study_id", "study", *MEASURES[measure].needed)
+    missing = [(-1, name, "", f"this column is needed for {measure}") for name in needed if name not in table]
+    if missing:
+        return missing
+    found = check_ids(table) + MEASURES[measure].check(table) + check_designs(table, measure)
+    return sorted(found, key=lambda p: p[:2])
 
 
 def back_transform(
@@ -207,9 +238,18 @@ def summary_n(effects: pd.DataFrame) -> float:
 
 
 def cells(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the four cells of each study as counted: events and non-events with treatment, then with control."""
-    a, n1, c, n2 = (table[name].to_numpy(float) for name in COUNTS)
+    """Return the four cells of each study: events and non-events with treatment, then with control.
+
+    As counted, without anything added; those of a cluster trial divided by its `design_effect`, where there is one.
+    """
+    a, n1, c, n2 = effective(table, COUNTS)
     return a, n1 - a, c, n2 - c
+
+
+def effective(table: pd.DataFrame, names: Sequence[str]) -> list[np.ndarray]:
+    """Return columns of counts, those of a cluster trial divided by its `design_effect` (effective sample size)."""
+    by = table["design_effect"].to_numpy(float) if "design_effect" in table else 1.0
+    return [table[name].to_numpy(float) / by for name in names]
 
 
 def double_zero(table: pd.DataFrame) -> np.ndarray:
@@ -220,7 +260,7 @@ def double_zero(table: pd.DataFrame) -> np.ndarray:
 
 def _corrected_cells(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells (4, k) after the zero-cell rule, and the name of the rule for each study."""
-    counted = np.array(cells(table))
+    counted = np.array(cells(table.drop(columns="design_effect", errors="ignore")))
     has_zero = (counted == 0).any(axis=0)
     rule = np.where(double_zero(table), HALF_ADDED_DOUBLE_ZERO, np.where(has_zero, HALF_ADDED, NO_ZERO))
     return counted + 0.5 * has_zero, rule
@@ -267,7 +307,7 @@ def _arcsine_difference(table):
 
 
 def _corrected_proportion(table):
-    events, n = (_numbers(table, name) for name in PROPORTION)
+    events, n = (numbers(table, name) for name in PROPORTION)
     has_zero = (events == 0) | (events == n)
     return events + 0.5 * has_zero, n + has_zero, np.where(has_zero, HALF_ADDED_PROPORTION, NO_ZERO)
 
@@ -284,12 +324,12 @@ def _logit(table):
 
 
 def _arcsine(table):
-    events, n = (_numbers(table, name) for name in PROPORTION)
+    events, n = (numbers(table, name) for name in PROPORTION)
     return np.arcsin(np.sqrt(events / n)), 1 / (4 * n), np.full(len(table), NO_ZERO, dtype=object)
 
 
 def _double_arcsine(table):
-    events, n = (_numbers(table, name) for name in PROPORTION)
+    events, n = (numbers(table, name) for name in PROPORTION)
     value = 0.5 * (np.arcsin(np.sqrt(events / (n + 1))) + np.arcsin(np.sqrt((events + 1) / (n + 1))))
     return value, 1 / (4 * n + 2), np.full(len(table), NO_ZERO, dtype=object)
 
@@ -307,12 +347,12 @@ def _no_rule(table, yi, vi):
 
 
 def _mean_difference(table):
-    m1, s1, n1, m2, s2, n2 = (_numbers(table, name) for name in MEANS)
+    m1, s1, n1, m2, s2, n2 = (numbers(table, name) for name in MEANS)
     return _no_rule(table, m1 - m2, s1**2 / n1 + s2**2 / n2)
 
 
 def _hedges_g(table):
-    m1, s1, n1, m2, s2, n2 = (_numbers(table, name) for name in MEANS)
+    m1, s1, n1, m2, s2, n2 = (numbers(table, name) for name in MEANS)
     df = n1 + n2 - 2
     pooled_sd = np.sqrt(((n1 - 1) * s1**2 + (n2 - 1) * s2**2) / df)
     g = small_sample_factor(df) * (m1 - m2) / pooled_sd
@@ -320,7 +360,7 @@ def _hedges_g(table):
 
 
 def _ratio_of_means(table):
-    m1, s1, n1, m2, s2, n2 = (_numbers(table, name) for name in MEANS)
+    m1, s1, n1, m2, s2, n2 = (numbers(table, name) for name in MEANS)
     return _no_rule(table, np.log(m1 / m2), s1**2 / (n1 * m1**2) + s2**2 / (n2 * m2**2))
 
 
@@ -329,24 +369,24 @@ def _variance_of_difference(s1, s2, r):
 
 
 def _mean_change(table):
-    m1, s1, m2, s2, n, r = (_numbers(table, name) for name in PAIRED)
+    m1, s1, m2, s2, n, r = (numbers(table, name) for name in PAIRED)
     return _no_rule(table, m1 - m2, _variance_of_difference(s1, s2, r) / n)
 
 
 def _change_by_sd_of_change(table):
-    m1, s1, m2, s2, n, r = (_numbers(table, name) for name in PAIRED)
+    m1, s1, m2, s2, n, r = (numbers(table, name) for name in PAIRED)
     g = small_sample_factor(n - 1) * (m1 - m2) / np.sqrt(_variance_of_difference(s1, s2, r))
     return _no_rule(table, g, 1 / n + g**2 / (2 * n))
 
 
 def _change_by_sd_of_control(table):
-    m1, _, m2, s2, n, r = (_numbers(table, name) for name in PAIRED)
+    m1, _, m2, s2, n, r = (numbers(table, name) for name in PAIRED)
     g = small_sample_factor(n - 1) * (m1 - m2) / s2
     return _no_rule(table, g, 2 * (1 - r) / n + g**2 / (2 * n))
 
 
 def _ratio_of_paired_means(table):
-    m1, s1, m2, s2, n, r = (_numbers(table, name) for name in PAIRED)
+    m1, s1, m2, s2, n, r = (numbers(table, name) for name in PAIRED)
     return _no_rule(table, np.log(m1 / m2), _variance_of_difference(s1 / m1, s2 / m2, r) / n)
 
 
@@ -354,132 +394,12 @@ def _ratio_of_paired_means(table):
 
 
 def _generic(table):
-    estimate, se, low, high, level = (_numbers(table, name) for name in ESTIMATES[:-1])
+    estimate, se, low, high, level = (numbers(table, name) for name in ESTIMATES[:-1])
     ratio = (table["scale"] == "ratio").to_numpy()
     for values in (estimate, low, high):
         np.log(values, out=values, where=ratio)
-    from_interval = (high - low) / (2 * stats.norm.isf((1 - level) / 2))
+    from_interval = (high - low) / (2 * two_sided(level))
     return _no_rule(table, estimate, np.where(np.isnan(se), from_interval, se) ** 2)
-
-
-# --- checks ----------------------------------------------------------------------------------------------------
-
-
-def check_rows(table: pd.DataFrame, measure: str) -> list[RowProblem]:
-    """Return all that keeps a table from giving effect sizes, as (row, column, value, what is allowed).
-
-    Rows count from 0; -1 is the header. An unknown measure has no checks here: the config's schema names it.
-    """
-    table = table.reset_index(drop=True)
-    if table.empty:
-        return [(-1, "", "", "no rows: an analysis needs at least one study")]
-    if measure not in MEASURES:
-        return []
-    needed = ("study_id", "study", *MEASURES[measure].needed)
-    missing = [(-1, name, "", f"this column is needed for {measure}") for name in needed if name not in table]
-    return missing or sorted(_check_ids(table) + MEASURES[measure].check(table), key=lambda p: p[:2])
-
-
-def _check_ids(table):
-    ids = table["study_id"].fillna("").astype(str)
-    return _each(table, ids.duplicated(keep=False) | (ids == ""), "study_id", "needs an id of its own in every row")
-
-
-def _check_counts(table):
-    """Return every count that is missing, negative or not whole, and every arm with more events than people."""
-    pairs = (("events_treatment", "n_treatment"), ("events_control", "n_control"))
-    return [problem for events, total in pairs for problem in _check_events(table, events, total)]
-
-
-def _check_proportions(table):
-    return _check_events(table, "events", "n")
-
-
-def _check_events(table, events, total):
-    problems = _check_whole(table, events, 0) + _check_whole(table, total, 1)
-    too_many = _numbers(table, events) > _numbers(table, total)
-    return problems + _each(table, too_many, events, f"must not be above {total}")
-
-
-def _check_whole(table, name, least):
-    values = _numbers(table, name)
-    right = (values >= least) & (values == np.floor(values)) & np.isfinite(values)
-    return _each(table, ~right, name, f"must be a whole number, {least} or more")
-
-
-def _check_means(table):
-    """Return every mean that is missing, every SD that is not above 0, and every arm of fewer than two people."""
-    problems = _check_whole(table, "n_treatment", 2) + _check_whole(table, "n_control", 2)
-    return problems + _check_means_and_sds(table)
-
-
-def _check_positive_means(table):
-    return _check_means(table) + _check_above_zero(table)
-
-
-def _check_paired(table):
-    """Return what is wrong with means of the same people; a correlation of 1 leaves no error."""
-    r = _numbers(table, "correlation")
-    wrong = ~((r >= -1) & (r < 1))
-    problems = _check_whole(table, "n", 3) + _each(table, wrong, "correlation", "must be -1 or more and below 1")
-    return problems + _check_means_and_sds(table)
-
-
-def _check_positive_paired(table):
-    return _check_paired(table) + _check_above_zero(table)
-
-
-def _check_means_and_sds(table):
-    problems = []
-    for arm in ("treatment", "control"):
-        mean, sd = _numbers(table, f"mean_{arm}"), _numbers(table, f"sd_{arm}")
-        problems += _each(table, ~np.isfinite(mean), f"mean_{arm}", "must be a number")
-        problems += _each(table, ~((sd > 0) & np.isfinite(sd)), f"sd_{arm}", "must be above 0")
-    return problems
-
-
-def _check_above_zero(table):
-    names = ("mean_treatment", "mean_control")
-    return [problem for name in names for problem in _each(table, _numbers(table, name) <= 0, name, "must be above 0")]
-
-
-def _check_estimates(table):
-    """Return every published estimate from which no estimate with a standard error can be made."""
-    kind = table["scale"].map(PUBLISHED_SCALES)
-    estimate, se, low, high, level = (_numbers(table, name) for name in ESTIMATES[:-1])
-    ratio = (table["scale"] == "ratio").to_numpy()
-    no_se, has_limit = np.isnan(se), ~np.isnan(low) | ~np.isnan(high)
-    from_limits = no_se & has_limit
-    inside = (low <= estimate) & (estimate <= high) & (low < high)
-    checks = (
-        ("scale", kind.isna(), f"must be one of {', '.join(PUBLISHED_SCALES)}"),
-        ("scale", kind.notna() & (kind != kind.iloc[0]), "ratios and other estimates cannot be pooled together"),
-        ("estimate", ~np.isfinite(estimate), "must be a number"),
-        ("estimate", ratio & (estimate <= 0), "a ratio must be above 0"),
-        ("se", ~no_se & ~((se > 0) & np.isfinite(se)), "must be above 0"),
-        ("se", ~no_se & ratio, "the error of a ratio is not that of its logarithm: give the interval, or scale log"),
-        ("se", no_se & ~has_limit, "needed, or else ci_low, ci_high and ci_level"),
-        ("ci_low", ratio & (low <= 0), "a limit of a ratio must be above 0"),
-        ("ci_low", from_limits & ~inside, "the estimate must lie between two different limits"),
-        ("ci_level", from_limits & ~((level > 0) & (level < 1)), "must be given, as 0.95 for 95 %"),
-    )
-    return [problem for name, wrong, allowed in checks for problem in _each(table, wrong, name, allowed)]
-
-
-def _each(table: pd.DataFrame, wrong, name: str, allowed: str) -> list[RowProblem]:
-    """Return one problem for each row where `wrong` holds, with the study's id in what is allowed."""
-    values = table[name] if name in table else pd.Series(np.nan, index=table.index)
-    return [
-        (int(i), name, "" if pd.isna(values[i]) else str(values[i]), f"{allowed} (study {table['study_id'][i]})")
-        for i in np.flatnonzero(wrong)
-    ]
-
-
-def _numbers(table: pd.DataFrame, name: str) -> np.ndarray:
-    """Return a column as numbers; what is absent, empty or not a number is NaN."""
-    if name not in table:
-        return np.full(len(table), np.nan)
-    return pd.to_numeric(table[name], errors="coerce").to_numpy(float, na_value=np.nan).copy()
 
 
 HIGHER_LOWER = {"below": "lower with treatment", "above": "higher with treatment"}
@@ -488,21 +408,21 @@ NO_COMPARISON = {"null": np.nan, "below": "", "above": ""}
 MEASURES = {
     m.name: m
     for m in (
-        Measure("OR", "odds ratio", "log", COUNTS, _check_counts, _log_odds_ratio),
-        Measure("RR", "risk ratio", "log", COUNTS, _check_counts, _log_risk_ratio),
-        Measure("RD", "risk difference", "linear", COUNTS, _check_counts, _risk_difference, decimals=3),
-        Measure("PETO", "Peto odds ratio", "log", COUNTS, _check_counts, _peto),
-        Measure("AS", "arcsine difference", "linear", COUNTS, _check_counts, _arcsine_difference, decimals=3),
-        Measure("MD", "mean difference", "linear", MEANS, _check_means, _mean_difference, **HIGHER_LOWER),
-        Measure("SMD", "standardised mean difference", "linear", MEANS, _check_means, _hedges_g, **HIGHER_LOWER),
-        Measure("ROM", "ratio of means", "log", MEANS, _check_positive_means, _ratio_of_means, **HIGHER_LOWER),
-        Measure("MC", "mean change", "linear", PAIRED, _check_paired, _mean_change, **HIGHER_LOWER),
+        Measure("OR", "odds ratio", "log", COUNTS, check_counts, _log_odds_ratio),
+        Measure("RR", "risk ratio", "log", COUNTS, check_counts, _log_risk_ratio),
+        Measure("RD", "risk difference", "linear", COUNTS, check_counts, _risk_difference, decimals=3),
+        Measure("PETO", "Peto odds ratio", "log", COUNTS, check_counts, _peto),
+        Measure("AS", "arcsine difference", "linear", COUNTS, check_counts, _arcsine_difference, decimals=3),
+        Measure("MD", "mean difference", "linear", MEANS, check_means, _mean_difference, **HIGHER_LOWER),
+        Measure("SMD", "standardised mean difference", "linear", MEANS, check_means, _hedges_g, **HIGHER_LOWER),
+        Measure("ROM", "ratio of means", "log", MEANS, check_positive_means, _ratio_of_means, **HIGHER_LOWER),
+        Measure("MC", "mean change", "linear", PAIRED, check_paired, _mean_change, **HIGHER_LOWER),
         Measure(
             name="SMCC",
             label="standardised mean change (SD of change)",
             scale="linear",
             needed=PAIRED,
-            check=_check_paired,
+            check=check_paired,
             compute=_change_by_sd_of_change,
             **HIGHER_LOWER,
         ),
@@ -511,7 +431,7 @@ MEASURES = {
             label="standardised mean change (SD of control)",
             scale="linear",
             needed=PAIRED,
-            check=_check_paired,
+            check=check_paired,
             compute=_change_by_sd_of_control,
             **HIGHER_LOWER,
         ),
@@ -520,16 +440,23 @@ MEASURES = {
             label="ratio of paired means",
             scale="log",
             needed=PAIRED,
-            check=_check_positive_paired,
+            check=check_positive_paired,
             compute=_ratio_of_paired_means,
             **HIGHER_LOWER,
         ),
-        Measure("PR", "proportion", "linear", PROPORTION, _check_proportions, _raw_proportion, 3, **NO_COMPARISON),
-        Measure("PLO", "proportion", "logit", PROPORTION, _check_proportions, _logit, 3, **NO_COMPARISON),
+        Measure("PR", "proportion", "linear", PROPORTION, check_proportions, _raw_proportion, 3, **NO_COMPARISON),
+        Measure("PLO", "proportion", "logit", PROPORTION, check_proportions, _logit, 3, **NO_COMPARISON),
         Measure(
-            "PFT", "proportion", "double arcsine", PROPORTION, _check_proportions, _double_arcsine, 3, **NO_COMPARISON
+            "PFT",
+            "proportion",
+            "double arcsine",
+            PROPORTION,
+            check_proportions,
+            _double_arcsine,
+            3,
+            **NO_COMPARISON,
         ),
-        Measure("PAS", "proportion", "arcsine", PROPORTION, _check_proportions, _arcsine, 3, **NO_COMPARISON),
-        Measure("GEN", "effect", "", ("estimate", "scale"), _check_estimates, _generic, **HIGHER_LOWER),
+        Measure("PAS", "proportion", "arcsine", PROPORTION, check_proportions, _arcsine, 3, **NO_COMPARISON),
+        Measure("GEN", "effect", "", ("estimate", "scale"), check_estimates, _generic, **HIGHER_LOWER),
     )
 }

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 from scipy.optimize import elementwise
 
+from mgk.meta.tails import chi_square_quantile
 from mgk.tables.problems import InputError
 
 SCAN = 120
@@ -126,7 +127,7 @@ def q_profile(
     """
     X = np.ones((len(yi), 1)) if design is None else np.asarray(design, float)
     df = len(yi) - X.shape[1]
-    lower, upper = stats.chi2.ppf([(1 - level) / 2, (1 + level) / 2], df)
+    lower, upper = (float(chi_square_quantile(p, df)) for p in ((1 - level) / 2, (1 + level) / 2))
     if weighted_fit(yi, vi, 0.0, X).q < lower:
         return np.nan, np.nan
     return _where_q_is(upper, yi, vi, X), _where_q_is(lower, yi, vi, X)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from mgk.meta.columns import COUNTS, PROPORTION
 from mgk.meta.counts import counts_table
-from mgk.meta.effects import COUNTS, PROPORTION
 
 BIAS = "rob_"
 """Columns of the table that begin so hold judgements of the risk of bias."""

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from mgk.meta import heterogeneity
 from mgk.meta.effects import (
@@ -30,6 +29,7 @@ from mgk.meta.effects import (
     peto_terms,
     summary_n,
 )
+from mgk.meta.tails import chi_square_tail, two_sided
 from mgk.tables.problems import InputError
 
 RANDOM_METHODS = tuple(heterogeneity.ESTIMATORS)
@@ -167,7 +167,7 @@ def peto(effects: pd.DataFrame, *, level: float = 0.95) -> Pooled:
 
 def _from_counts(effects, method, estimate, variance, level, q=None) -> Pooled:
     """Return a pooled estimate with its Q over the studies that are not double-zero."""
-    half_width = stats.norm.isf((1 - level) / 2) * np.sqrt(variance)
+    half_width = two_sided(level) * np.sqrt(variance)
     limits = estimate - half_width, estimate + half_width
     pooled = Pooled("common", method, "z", len(effects), estimate, float(np.sqrt(variance)), *limits)
     used = effects[~double_zero(effects)]
@@ -336,9 +336,7 @@ def _check_choice(what: str, chosen: str, allowed: tuple[str, ...]) -> None:
 
 
 def _quantile(rule: str, k: int, level: float) -> float:
-    if rule == "z":
-        return float(stats.norm.isf((1 - level) / 2))
-    return float(stats.t.isf((1 - level) / 2, k - int(rule[-1])))
+    return two_sided(level, np.inf if rule == "z" else k - int(rule[-1]))
 
 
 def _with_q(pooled: Pooled, q: float, k_used: int) -> Pooled:
@@ -347,7 +345,7 @@ def _with_q(pooled: Pooled, q: float, k_used: int) -> Pooled:
         return replace(pooled, note="no heterogeneity statistics: fewer than two studies with information")
     df = k_used - 1
     i2_q = 100 * max(0.0, 1 - df / q) if q > 0 else 0.0
-    return replace(pooled, i2=i2_q, i2_q=i2_q, h2=q / df, q=q, q_df=df, q_p=float(stats.chi2.sf(q, df)))
+    return replace(pooled, i2=i2_q, i2_q=i2_q, h2=q / df, q=q, q_df=df, q_p=float(chi_square_tail(q, df)))
 
 
 @dataclass(frozen=True)
@@ -378,7 +376,7 @@ def _pool(yi, vi, method, tests, level, pi_rule, spread: _Spread | None = None) 
 
 
 def _one_study(yi, vi, level) -> Pooled:
-    half_width = stats.norm.isf((1 - level) / 2) * np.sqrt(vi[0])
+    half_width = two_sided(level) * np.sqrt(vi[0])
     pooled = Pooled("common", "IV", "z", 1, yi[0], np.sqrt(vi[0]), yi[0] - half_width, yi[0] + half_width)
     return _with_q(pooled, 0.0, 1)
 

@@ -23,6 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from mgk.meta import heterogeneity
+from mgk.meta.tails import two_sided
 from mgk.tables.problems import InputError
 
 TESTS = ("z", "knha")
@@ -93,7 +94,7 @@ class Regression:
         matrix = np.atleast_2d(np.asarray(matrix, float))
         estimate = matrix @ self.coefficients
         se = np.sqrt(np.einsum("ij,jk,ik->i", matrix, self.covariance, matrix))
-        quantile = _quantile(self.level, self.df)
+        quantile = two_sided(self.level, self.df)
         spread = np.sqrt(se**2 + self.tau2)
         return pd.DataFrame(
             {
@@ -185,7 +186,7 @@ def meta_regression(
     back[0, 1:] = -_means(X)
     coefficients, covariance = back @ fit.coefficients, factor * back @ fit.covariance @ back.T
     se, df = np.sqrt(np.diag(covariance)), float(k - p) if test == "knha" else np.inf
-    half_width = _quantile(level, df) * se
+    half_width = two_sided(level, df) * se
     # Without any residual spread Knapp and Hartung's errors are 0, and there is nothing to test with.
     statistic = coefficients / se if factor > 0 else np.full(p, np.nan)
     slopes, m = coefficients[1:], p - 1
@@ -286,10 +287,6 @@ def _means(X: np.ndarray) -> np.ndarray:
 def _centred(X: np.ndarray) -> np.ndarray:
     """Return the design with its moderators centred: years near 2000 would cost digits."""
     return np.column_stack([X[:, 0], X[:, 1:] - _means(X)])
-
-
-def _quantile(level: float, df: float) -> float:
-    return float(stats.norm.isf((1 - level) / 2) if np.isinf(df) else stats.t.isf((1 - level) / 2, df))
 
 
 def _note(k, p, tau2, total, factor, left_out) -> str:

@@ -10,7 +10,8 @@ is theta + u, u ~ N(0, tau2), in two arms split evenly over both (+u / 2, -u / 2
 likelihood-ratio test of homogeneity against one probability for each arm (not for UM.RS, whose intercepts are random).
 
 Limits: studies without events, or with nothing but events, in both arms say nothing about the effect and are left out,
-as in metafor; no moderators; intervals are normal, from the full information matrix.
+as in metafor; counts of cluster trials enter divided by their design effect; no moderators; intervals are normal, from
+the full information matrix.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from mgk.meta.effects import COUNTS, PROPORTION, back_transform, double_zero, find_measure
+from mgk.meta.columns import COUNTS, PROPORTION
+from mgk.meta.effects import back_transform, double_zero, effective, find_measure
+from mgk.meta.tails import two_sided
 from mgk.tables.problems import InputError
 
 NODES = {0: 1, 1: 61, 2: 11}
@@ -136,7 +139,7 @@ def _row(effects, form, common, level) -> dict:
         fit = logit_normal(effects, form, common=common)
     except InputError as error:
         return head | {"note": str(error)}
-    half_width = stats.norm.isf((1 - level) / 2) * fit.se
+    half_width = two_sided(level) * fit.se
     values = {name: getattr(fit, name) for name in ("k", "estimate", "se", "tau2_intercept", "log_likelihood")}
     values |= {"ci_low": fit.estimate - half_width, "ci_high": fit.estimate + half_width}
     values["tau2"] = np.nan if common else fit.tau2
@@ -169,14 +172,14 @@ def _sd_names(form, common) -> list[str]:
 def _arms(table: pd.DataFrame, form: str, common: bool) -> _Arms:
     """Return the informative studies with the linear predictor of a form."""
     if form == "logit_normal":
-        events, n = (table[name].to_numpy(float)[:, None] for name in PROPORTION)
+        events, n = (counts[:, None] for counts in effective(table, PROPORTION))
         if events.sum() in (0, n.sum()):
             raise InputError("no events, or nothing but events, in all studies: the logit is infinite")
         return _Arms(form, events, n, np.ones((1, 1)), False, np.ones((1, 0 if common else 1)))
     if form not in ("UM.FS", "UM.RS"):
         raise InputError(f"form {form!r}: allowed are UM.FS, UM.RS, logit_normal")
     table = table[~double_zero(table)]
-    a, n1, c, n2 = (table[name].to_numpy(float) for name in COUNTS)
+    a, n1, c, n2 = effective(table, COUNTS)
     if len(table) == 0:
         raise InputError("no events, or nothing but events, in both arms of every study")
     if np.all(a == np.maximum(0, a + c - n2)) or np.all(a == np.minimum(n1, a + c)):

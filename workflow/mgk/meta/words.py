@@ -10,6 +10,7 @@ Limits: words only; every number comes from the tables of `mgk.meta`.
 import numpy as np
 import pandas as pd
 
+from mgk.meta.designs import SHARED
 from mgk.meta.effects import CORRECTED, SCALES, find_measure
 from mgk.meta.plan import Plan
 from mgk.meta.pooling import COMMON, NAMES, RANDOM, compare_models, pooled_row, show_value
@@ -54,6 +55,8 @@ def methods_paragraph(plan: Plan, effects: pd.DataFrame, *, level: float = 0.95)
     if corrected:
         rules = effects.loc[effects["zero_rule"].isin(CORRECTED), "zero_rule"].drop_duplicates()
         told.append(f"Zero cells: {'; '.join(rules)}, in {corrected} of them.")
+    if "design_rule" in effects and (effects["design_rule"] != "").any():
+        told.append(f"Designs: {'; '.join(effects['design_rule'][effects['design_rule'] != ''].drop_duplicates())}.")
     if len(effects) == 1:
         return " ".join([*told, "Nothing is pooled."])
     told.append(
@@ -74,10 +77,11 @@ def methods_paragraph(plan: Plan, effects: pd.DataFrame, *, level: float = 0.95)
         told.append(f"Meta-regression (REML; z and Knapp-Hartung) on {', '.join(plan.moderators)}.")
     if plan.subgroup:
         told.append(f"Subgroups by {plan.subgroup}, each with its own tau2.")
-    if plan.cluster:
+    depend = [name for name in (plan.cluster, SHARED if SHARED in effects else "") if name]
+    if depend:
         told.append(
-            f"Rows with the same {plan.cluster} depend on each other: a three-level model and cluster-robust variance "
-            "(CR2) stand beside the models that take every row as independent."
+            f"Rows with the same {' or '.join(depend)} depend on each other: a three-level model and cluster-robust "
+            "variance (CR2) stand beside the models that take every row as independent."
         )
     return " ".join(told)
 

@@ -12,8 +12,9 @@ from scipy import stats
 
 from mgk.figures import style
 from mgk.figures.clinical.axis import axis_name, measure_and_scale, plain, set_scale
+from mgk.meta.columns import COUNTS
 from mgk.meta.diagnostics import TrimFill, trim_and_fill
-from mgk.meta.effects import COUNTS, SCALES
+from mgk.meta.effects import SCALES
 from mgk.meta.pooling import COMMON, RANDOM, pooled_row, show_value
 
 FEWEST = 3

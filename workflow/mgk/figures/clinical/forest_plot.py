@@ -17,7 +17,8 @@ from mgk.figures.clinical.axis import (
     set_scale,
     summary_label,
 )
-from mgk.meta.effects import CORRECTED, COUNTS, MEANS, PROPORTION, SCALES, Measure
+from mgk.meta.columns import COUNTS, MEANS, PROPORTION
+from mgk.meta.effects import CORRECTED, SCALES, Measure
 from mgk.meta.pooling import COMMON, RANDOM, pooled_row, show_value
 
 ROW_IN = 0.2
