@@ -195,3 +195,11 @@ def test_the_committed_table_is_that_of_the_shared_data(house):
     names |= {"ci": "events_control", "n2i": "n_control"}
     for theirs, mine in names.items():
         assert table[mine].astype(str).tolist() == [row[theirs] for row in given]
+
+
+def test_an_interval_that_excludes_its_estimate_is_listed_even_beside_a_standard_error():
+    table = pd.DataFrame(
+        {"study_id": ["a", "b"], "study": "s", "estimate": [1.5, 0.1], "se": [0.2, 0.2], "ci_low": [1.0, -0.3]}
+        | {"ci_high": [1.2, 0.5], "ci_level": 0.95, "scale": "log"}
+    )
+    assert [(row, column) for row, column, _, _ in check_rows(table, "GEN")] == [(0, "ci_low")]

@@ -87,6 +87,7 @@ def check_estimates(table: pd.DataFrame) -> list[RowProblem]:
     no_se, has_limit = np.isnan(se), ~np.isnan(low) | ~np.isnan(high)
     from_limits = no_se & has_limit
     inside = (low <= estimate) & (estimate <= high) & (low < high)
+    both_limits = ~np.isnan(low) & ~np.isnan(high)  # held against the estimate even beside an se
     checks = (
         ("scale", kind.isna(), f"must be one of {', '.join(PUBLISHED_SCALES)}"),
         ("scale", kind.notna() & (kind != kind.iloc[0]), "ratios and other estimates cannot be pooled together"),
@@ -96,7 +97,11 @@ def check_estimates(table: pd.DataFrame) -> list[RowProblem]:
         ("se", ~no_se & ratio, "the error of a ratio is not that of its logarithm: give the interval, or scale log"),
         ("se", no_se & ~has_limit, "needed, or else ci_low, ci_high and ci_level"),
         ("ci_low", ratio & (low <= 0), "a limit of a ratio must be above 0"),
-        ("ci_low", from_limits & ~inside, "the estimate must lie between two different limits"),
+        (
+            "ci_low",
+            (from_limits | both_limits) & ~np.isnan(estimate) & ~inside,
+            "the estimate must lie between two different limits",
+        ),
         ("ci_level", from_limits & ~((level > 0) & (level < 1)), "must be given, as 0.95 for 95 %"),
     )
     return [problem for name, wrong, allowed in checks for problem in _each(table, wrong, name, allowed)]
