@@ -153,6 +153,17 @@ def test_a_medium_leaves_magnesium_and_atp_to_the_layout(study):
     assert any("must hold no Mg" in line for line in problems_of(study))
 
 
+def test_pairs_of_solutions_name_solutions(study):
+    path = study / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    old = "pipette_solution: document_000_pipette"
+    assert old in text
+    path.write_text(text.replace(old, "pipette_solution: document_000_pipete"), encoding="utf-8")
+    [found] = [line for line in problems_of(study) if "solutions.pairs" in line]
+    assert "solutions.pairs.0.pipette_solution" in found
+    assert "document_000_pipette" in found
+
+
 def test_totals_of_a_recipe_of_salts_are_held_against_the_table(study):
     path = study / "raw_data/solutions.yaml"
     text = path.read_text(encoding="utf-8")

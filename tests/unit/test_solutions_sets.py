@@ -185,6 +185,14 @@ def test_sets_disagree_and_all_can_be_asked():
     assert 1.1 < max(free.values()) / min(free.values()) < 3
 
 
+def test_the_schemas_name_every_set():
+    from mgk.tables.schema import load_schema
+
+    recipe = load_schema("solutions")["additionalProperties"]["properties"]["constants"]["enum"]
+    study = load_schema("config")["properties"]["solutions"]["properties"]["constants"]["enum"]
+    assert sorted(recipe) == sorted(study) == list(available_constants())
+
+
 def random_recipe(rng: np.random.Generator, constants: ConstantSet) -> dict:
     """Return a recipe with any of a set's metals and ligands, from traces to a great excess."""
     names = [*constants.metals, *constants.ligand_charges]
