@@ -151,6 +151,7 @@ def test_a_pair_can_be_declared_not_to_bind():
         solve(totals_mm=totals)
     solved = solve(totals_mm=totals, inert=["Ca+GTP"])
     assert solved.inert == ("Ca+GTP",)
+    assert solve(totals_mm=totals, inert=["GTP+Ca"]).free_mm == solved.free_mm
     assert solved.complexes_mm["MgGTP"] > 0.1
     assert total(solved, "Ca") == pytest.approx(0.1, rel=1e-12)
 

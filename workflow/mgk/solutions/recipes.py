@@ -124,7 +124,7 @@ def read_recipe(recipe: Mapping, constants: str | ConstantSet) -> Recipe:
         constants=chosen,
         titrant=recipe.get("titrant") or "",
         inert=inert,
-        unbound=frozenset(tuple(x.split("+")) for x in inert if "+" in x),
+        unbound=frozenset(pair for x in inert if "+" in x for pair in (tuple(x.split("+")), tuple(x.split("+")[::-1]))),
         gas=str(recipe.get("gas") or ""),
         co2_fraction=_co2_fraction(str(recipe.get("gas") or "")) or 0.0,
         assumed=tuple(recipe.get("assumed") or ()),
