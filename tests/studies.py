@@ -11,7 +11,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 HOUSE = Path(__file__).parents[1]
-EXEMPT = ("run.json", "ro-crate-metadata.json")
+EXEMPT = ("run.json", "ro-crate-metadata.json", "provenance.html")
 YAML_WRITER = YAML()
 
 

@@ -51,6 +51,7 @@ rule provenance:
         manifest="results/provenance/manifest.json",
         run="results/provenance/run.json",
         crate="results/provenance/ro-crate-metadata.json",
+        page="results/provenance/provenance.html",
     log:
         "results/logs/provenance/all.log",
     resources:

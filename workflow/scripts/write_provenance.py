@@ -1,4 +1,4 @@
-"""Write what was read and made, with checksums, and under what it ran; as an RO-Crate, too."""
+"""Write what was read and made, with checksums, and under what it ran; as an RO-Crate and as a page, too."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from mgk.crate import write_crate
 from mgk.jobs import job
 from mgk.notebooks import parameters_given
 from mgk.provenance import write_manifest, write_run
+from mgk.report.provenance_page import write_provenance_page
 from mgk.study import Study
 
 with job(snakemake):
@@ -13,3 +14,4 @@ with job(snakemake):
     inputs, outputs = list(snakemake.params.inputs), list(snakemake.params.outputs)
     write_manifest(Path(), inputs, outputs, Path(snakemake.output.manifest))
     write_crate(Path(), Path(snakemake.output.crate))
+    write_provenance_page(Path())

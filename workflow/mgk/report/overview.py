@@ -8,7 +8,7 @@ import pandas as pd
 from mgk.analyses import ANALYSES
 from mgk.checks import not_analysed, not_used
 from mgk.report.chapters import CHAPTERS, missing, notebook_link
-from mgk.report.html import Fragment, format_numbers, table_html
+from mgk.report.html import Fragment, format_numbers, link_html, table_html
 from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
 from mgk.tables import read_table
@@ -113,5 +113,13 @@ def methods(project: Study) -> Fragment:
     """Return how it was computed, written from the configuration and the installed versions."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = [f"{r.analysis.title}, {r.experiment}: {CHAPTERS[r.analysis.name].method(r)}." for r in all_results(project)]
-    paragraphs = [*told, f"Computed with {versions}; the Python is in results/provenance/run.json."]
-    return Fragment("".join(f"<p>{escape(p)}</p>" for p in paragraphs if p))
+    paragraphs = [*told, f"Computed with {versions}."]
+    return Fragment("".join(f"<p>{escape(p)}</p>" for p in paragraphs if p) + _provenance(project))
+
+
+def _provenance(project: Study) -> str:
+    """Lead to the page of provenance, which a run writes last and only when all of it went well."""
+    if not all(results.is_there for results in all_results(project)):
+        return "<p>The run did not end well: there is no record of its provenance.</p>"
+    page = link_html("provenance", "../provenance/provenance.html").html
+    return f"<p>What was read and made, with checksums, under which Python and by which steps: {page}.</p>"

@@ -4,22 +4,19 @@ import json
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 
-from mgk.report.html import table_html
+from mgk.report.plain_page import list_html, page_html, scrolled_table
 from mgk.tables.problems import Problem
 from mgk.verification.compare import DIFFERS, GOOD, IDENTICAL, MISSING, NOT_PINNED, OTHER_BYTES, WITHIN, Comparison
 from mgk.verification.pins import RELATIVE_TOLERANCE
 
 PLACE = "results/verification"
-STYLE = Path(__file__).parents[1] / "report" / "template" / "page.css"
 VERIFIED, REFUSED = "verified", "not verified"
 MOST_SHOWN = 20
 ORDER = (IDENTICAL, WITHIN, OTHER_BYTES, DIFFERS, MISSING, NOT_PINNED)
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True)
@@ -185,34 +182,14 @@ def as_page(verification: Verification) -> str:
     parts = [
         f"<p><strong>{_word(verification).capitalize()}.</strong> Numbers: {_counts(comparison.numbers)}. "
         f"Tables and figures: {_counts(comparison.files)}.</p>",
-        _list(verification.under),
-        "<h2>Problems and changes</h2>" + _list(changed) if changed else "",
+        list_html(verification.under),
+        "<h2>Problems and changes</h2>" + list_html(changed) if changed else "",
         "<h2>Numbers</h2><p>A fresh run of the study, held against the references that are kept with it. The tolerance "
         f"is {RELATIVE_TOLERANCE:g} of the estimate or of the width of its interval, whichever is larger; an n and a "
         "verdict must be equal.</p>",
-        _table(numbers, "Every key number, its reference and the verdict"),
+        scrolled_table(numbers, "Every key number, its reference and the verdict"),
         "<h2>Tables and figures</h2><p>Identical: the same bytes. Equal within tolerance: every cell of the table is. "
         "Bytes decide on the platforms that were pinned, and on no other.</p>",
-        _table(files, "Every table and figure of the run"),
+        scrolled_table(files, "Every table and figure of the run"),
     ]
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n<style>\n{STYLE.read_text(encoding="utf-8")}'
-        f'</style>\n</head>\n<body>\n<a class="skip" href="#main">Skip to the content</a>\n<div class="page">\n'
-        f'<nav class="toc" aria-label="Contents"></nav>\n<main id="main">\n<h1>{escape(title)}</h1>\n'
-        + "\n".join(parts)
-        + "\n</main>\n</div>\n</body>\n</html>\n"
-    )
-
-
-def _list(lines: list[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
-
-
-def _table(frame: pd.DataFrame, caption: str) -> str:
-    if frame.empty:
-        return "<p>None.</p>"
-    table = table_html(frame, caption).html
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">{table}</div>'
+    return page_html(title, parts)

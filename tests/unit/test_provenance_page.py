@@ -1,0 +1,81 @@
+"""The page of provenance: every file with its checksum, the steps as a picture and in words."""
+
+import itertools
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+from studies import small_study
+
+from mgk.checks import study_files
+from mgk.notebooks import parameters_given
+from mgk.provenance import MANIFEST, write_manifest, write_run
+from mgk.report.graph import HEIGHT, MOST_LETTERS, WIDTH, graph_of, graph_svg
+from mgk.report.provenance_page import write_provenance_page
+from mgk.study import Study
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = small_study(tmp_path_factory.mktemp("p") / "study", "recordings", "plates", "clinical")
+    config = root / "config.yaml"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("a demonstration", "<script>x</script>"), encoding="utf-8"
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def study(root):
+    return Study.open(root)
+
+
+def test_every_notebook_stands_between_its_raw_files_and_the_report(study):
+    graph = graph_of(study)
+    into = {end: {a for a, b in graph.edges if b == end} for _, end in graph.edges}
+    for analysis, experiment in study.analyses():
+        assert f"{analysis} {experiment}" in into["report"]
+    assert into["atpase_activity microsomes"] == {"read plates microsomes", "solutions"}
+    assert into["magnesium_block romk_block"] == {"read recordings romk_block", "solutions"}
+    assert into["clinical_summary iv_magnesium_infarction"] == {"raw clinical iv_magnesium_infarction"}
+    assert set(graph.steps) == {name for edge in graph.edges for name in edge}
+
+
+def test_boxes_do_not_overlap_and_edges_lead_to_the_right(study):
+    graph = graph_of(study)
+    for a, b in graph.edges:
+        assert graph.steps[a].column < graph.steps[b].column
+    for column in range(4):
+        rows = sorted(s.row for s in graph.steps.values() if s.column == column)
+        assert all(b - a >= 1 for a, b in itertools.pairwise(rows))
+
+
+def test_the_picture_is_sound_xml_with_all_words_within_its_frame(study):
+    graph = graph_of(study)
+    svg = ElementTree.fromstring(graph_svg(graph, "steps & more"))
+    space = "{http://www.w3.org/2000/svg}"
+    titles = [t.text for t in svg.iter(f"{space}title")]
+    assert titles == ["steps & more", *(s.words for s in graph.steps.values())]
+    assert all(len(t.text) <= MOST_LETTERS for t in svg.iter(f"{space}text"))
+    for box in svg.iter(f"{space}rect"):
+        assert float(box.get("x")) + WIDTH <= float(svg.get("width"))
+        assert float(box.get("y")) + HEIGHT <= float(svg.get("height"))
+    assert graph_svg(graph, "steps & more") == graph_svg(graph_of(study), "steps & more")
+
+
+def test_the_page_lists_every_file_and_parameter(root, study):
+    (root / "results/provenance").mkdir(parents=True)
+    (root / "results/a.csv").write_text("a")
+    write_run(root / "results/provenance/run.json", parameters_given(study))
+    write_manifest(root, study_files(study), ["results/a.csv"], root / MANIFEST)
+    page = write_provenance_page(root).read_text(encoding="utf-8")
+    manifest = json.loads((root / MANIFEST).read_text())
+    for name, checksum in {**manifest["inputs"], **manifest["outputs"]}.items():
+        assert name in page
+        assert checksum in page
+    assert "50_atpase_activity__microsomes" in page
+    assert "numpy" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;x" in page
+    assert re.findall(r'href="([^"#]+)"', page) == ["data:,", "../report/report.html"]

@@ -1,0 +1,41 @@
+"""One self-contained page that is no notebook: the verification, the provenance. The style is that of the report."""
+
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from mgk.report.html import table_html
+
+STYLE = Path(__file__).parent / "template" / "page.css"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def page_html(title: str, parts: list[str], home: str = "") -> str:
+    """Return a whole page of safe pieces of HTML; `home` is the address of the report, for the link back."""
+    back = f'<header>\n<a class="home" href="{escape(home)}">Back to the report</a>\n</header>\n' if home else ""
+    head = (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f'<title>{escape(title)}</title>\n<link rel="icon" href="data:,">\n'
+        f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
+    )
+    body = (
+        f'<body>\n<a class="skip" href="#main">Skip to the content</a>\n{back}<div class="page">\n'
+        f'<nav class="toc" aria-label="Contents"></nav>\n<main id="main">\n<h1>{escape(title)}</h1>\n'
+    )
+    return head + body + "\n".join(parts) + "\n</main>\n</div>\n</body>\n</html>\n"
+
+
+def scrolled_table(frame: pd.DataFrame, caption: str) -> str:
+    """Return a table that scrolls by itself on a narrow screen; of one without rows, a word."""
+    if frame.empty:
+        return "<p>None.</p>"
+    table = table_html(frame, caption).html
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">{table}</div>'
+
+
+def list_html(lines: list[str]) -> str:
+    """Return a list of lines of text."""
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
