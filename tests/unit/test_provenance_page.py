@@ -36,8 +36,8 @@ def test_every_notebook_stands_between_its_raw_files_and_the_report(study):
     into = {end: {a for a, b in graph.edges if b == end} for _, end in graph.edges}
     for analysis, experiment in study.analyses():
         assert f"{analysis} {experiment}" in into["report"]
-    assert into["atpase_activity microsomes"] == {"read plates microsomes", "solutions"}
-    assert into["magnesium_block romk_block"] == {"read recordings romk_block", "solutions"}
+    assert into["atpase_activity microsomes"] == {"read plates microsomes", "read solutions solutions"}
+    assert into["magnesium_block romk_block"] == {"read recordings romk_block", "read solutions solutions"}
     assert into["clinical_summary iv_magnesium_infarction"] == {"raw clinical iv_magnesium_infarction"}
     assert set(graph.steps) == {name for edge in graph.edges for name in edge}
 

@@ -16,7 +16,7 @@ import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
-from mgk.analyses import ANALYSES, Analysis
+from mgk.analyses import ANALYSES, EXPERIMENT_TABLES, Analysis
 from mgk.provenance import HOUSE, MANIFEST, require_intact, sha256
 from mgk.study import Study
 from mgk.tables.problems import InputError
@@ -143,7 +143,7 @@ def _workflow_action(manifest: dict, run: dict) -> dict:
 def _analysis_action(study: Study, analysis: Analysis, experiment: str, run: dict, files: dict) -> dict:
     executed = analysis.executed(experiment)
     used = [*raw_files(study, analysis.section, experiment), *analysis.inputs(experiment)]
-    if study.solutions() and analysis.section != "clinical":
+    if study.solutions() and analysis.section in (*EXPERIMENT_TABLES, "solutions"):
         used.append("results/solutions/free_ions.csv")
     made = [*analysis.outputs(experiment), executed]
     stem, title = Path(executed).stem, f"{analysis.title}: {experiment}"

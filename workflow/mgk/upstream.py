@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mgk.analyses import ANALYSES
 from mgk.digest import code_files
-from mgk.study import ONCE, Study
+from mgk.study import Study
 
 HOUSE = Path(__file__).parents[2]
 # The scripts that read a section's raw files, before any notebook.
@@ -18,21 +18,22 @@ BESIDE = ("raw_data/solutions.yaml", "raw_data/segments.csv")
 
 def raw_files(study: Study, section: str, experiment: str) -> list[str]:
     """Return the files that an experiment of a section reads, config.yaml and the shared tables included."""
-    if section == "clinical" or section in ONCE:
-        return ["config.yaml", f"raw_data/{study.experiment(section, experiment)['table']}"]
-    rows = study.table(section)
-    rows = rows[rows["experiment"] == experiment]
-    shared = BESIDE if section == "recordings" else BESIDE[:1]
-    files = ["config.yaml", f"raw_data/{section}.csv", *(f for f in shared if (study.root / f).exists())]
-    files += [f"raw_data/{name}" for column in FILE_COLUMNS[section] for name in rows[column] if name]
-    return list(dict.fromkeys(files))
+    files = ["config.yaml", *(f"raw_data/{section}.{suffix}" for suffix in ("csv", "yaml"))]
+    if "table" in (settings := study.experiment(section, experiment)):
+        files.append(f"raw_data/{settings['table']}")
+    if section in FILE_COLUMNS:
+        rows = study.table(section)
+        rows = rows[rows["experiment"] == experiment]
+        files += BESIDE if section == "recordings" else BESIDE[:1]
+        files += [f"raw_data/{name}" for column in FILE_COLUMNS[section] for name in rows[column] if name]
+    return [f for f in dict.fromkeys(files) if (study.root / f).is_file()]
 
 
 def code_of(name: str) -> list[str]:
     """Return the code that an analysis of `mgk.analyses` rests on: its notebook, the readers, the solver of recipes."""
     analysis = ANALYSES[name]
     scripts = ["run_notebook", *READERS.get(analysis.section, ())]
-    scripts += ["solve_solutions"] if analysis.section in READERS else []
+    scripts += ["solve_solutions"] if analysis.section in (*READERS, "solutions") else []
     sources = [HOUSE / "workflow" / "scripts" / f"{s}.py" for s in scripts]
     files = code_files(HOUSE / "notebooks" / f"{analysis.notebook}.ipynb", *sources)
     return [f.relative_to(HOUSE).as_posix() for f in files]

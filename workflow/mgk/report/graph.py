@@ -12,7 +12,8 @@ from mgk.upstream import raw_files
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 220, 30, 44, 10, 6
 MOST_LETTERS = 34
-READING = {"recordings": "measure and correct", "plates": "read plates"}
+READING = {"recordings": "measure and correct", "plates": "read plates", "solutions": "solve"}
+SOLVED = "read solutions solutions"
 SHARED = "config.yaml"
 
 
@@ -46,7 +47,7 @@ def graph_of(study: Study) -> Graph:
         raw, before = f"raw {section} {experiment}", f"raw {section} {experiment}"
         n = len([f for f in raw_files(study, section, experiment) if f != SHARED])
         steps[raw] = Step(0, row, f"{experiment}: {n} raw {'file' if n == 1 else 'files'}")
-        if section in EXPERIMENT_TABLES:
+        if section in READING:
             before = f"read {section} {experiment}"
             steps[before] = Step(1, row, f"{READING[section]}: {experiment}")
             edges.append((raw, before))
@@ -54,11 +55,8 @@ def graph_of(study: Study) -> Graph:
             name = f"{analysis} {experiment}"
             steps[name] = Step(2, rows[analysis, experiment], f"{analysis}: {experiment}".replace("_", " ", 1))
             edges += [(before, name), (name, "report")]
-    if study.solutions():
-        steps["recipes"] = Step(0, float(len(asked)), "solutions.yaml")
-        steps["solutions"] = Step(1, float(len(asked)), "solve solutions")
-        edges.append(("recipes", "solutions"))
-        edges += [("solutions", f"{a} {e}") for a, e in asked if ANALYSES[a].section in EXPERIMENT_TABLES]
+    if SOLVED in steps:
+        edges += [(SOLVED, f"{a} {e}") for a, e in asked if ANALYSES[a].section in EXPERIMENT_TABLES]
     steps["report"] = Step(3, (len(asked) - 1) / 2, "report")
     return Graph(steps, edges)
 
