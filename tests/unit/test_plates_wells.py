@@ -8,7 +8,7 @@ import pytest
 from plate_texts import bmg_text, grid, softmax_header, softmax_plate, softmax_text
 
 from mgk.plates import parse_reads, plate_quality, tidy_wells
-from mgk.plates.wells import z_prime
+from mgk.plates.quality import z_prime
 from mgk.tables import read_table, write_table
 from mgk.tables.problems import InputError
 

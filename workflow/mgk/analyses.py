@@ -129,6 +129,21 @@ ANALYSES = {
             },
         ),
         Analysis(
+            name="plate_quality",
+            section="plates",
+            stage="plate_quality",
+            notebook="35_plate_quality",
+            title="Quality of plates",
+            unit="plates",
+            tables=("verdicts.csv", "limits.csv", "positions.csv", "controls.csv", "replicates.csv"),
+            figures={
+                "plate_maps.svg": "Each plate: what was read in each well, how far a well lies from the mean of wells "
+                "that should be alike, and what the well is for. Marks: wells without a value.",
+                "numbers.svg": "Left: what position does, with 95 % intervals. Middle: Z' of the controls with its "
+                "bootstrap interval. Right: spread of like wells, a point a group. Dashed: limits.",
+            },
+        ),
+        Analysis(
             name="magnesium_calibration",
             section="plates",
             stage="magnesium",

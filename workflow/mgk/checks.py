@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mgk.plates.layout import ROLES
+from mgk.plates.wells import plate_problems
 from mgk.provenance import read_checksums, sha256
 from mgk.study import EXPERIMENTS, ONCE, Study
 from mgk.tables.problems import InputError, Problem
@@ -21,6 +23,8 @@ MANIFEST = "raw_data/manifest.sha256"
 SAME_CONCENTRATION = 0.01
 # Columns that the schemas allow and no analysis reads yet; a run says so when they hold something.
 NOT_USED = {"plates": ("protein_plate", "standards_plate")}
+# Roles without which an analysis of plates has nothing to do; what else it needs, it says itself.
+NEEDED_ROLES = {"magnesium_calibration": ("sample",), "atpase_activity": ("total",)}
 # What a stated value is for: columns of recordings.csv and the correction that uses them.
 CORRECTED_BY = {
     "series_resistance_mohm": "series_resistance",
@@ -362,11 +366,17 @@ def _check_plates(study: Study) -> list[Problem]:
     _, named, problems = _rows_asked_for(study, "plates", PLATES)
     problems += _check_files(study, named, "file", PLATES, _plate_problems)
     problems += _check_files(study, named, "layout", PLATES, lambda path: [])
+    roles = {name: _needed_roles(settings) for name, settings in experiments.items()}
     for i, row in named.iterrows():
-        if row["layout"] == "":
+        if row["layout"] == "" and roles[row["experiment"]]:
             problems.append(Problem(PLATES, i + 2, "layout", "", f"must name a layout for {row['experiment']}"))
     unreadable = {p.value for p in problems if p.column in ("file", "layout")}
-    problems += _check_layouts(study, named, unreadable)
+    found, held = _check_layouts(study, named, unreadable)
+    problems += found
+    for name in [n for n in experiments if n in held]:
+        missing = [f"{r} ({ROLES[r]})" for r in roles[name] if r not in held[name]]
+        allowed = f"no well of its layouts has the role {', '.join(missing)}"
+        problems += [Problem(PLATES, None, "layout", name, allowed)] if missing else []
     for name, settings in experiments.items():
         problems += _check_medium(study, name, settings.get("medium", ""))
     return problems
@@ -386,22 +396,32 @@ def _check_medium(study: Study, name: str, medium: str) -> list[Problem]:
     return [Problem(SOLUTIONS, None, medium, "", allowed.format(ion)) for ion in held]
 
 
-def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
-    """Each layout must be in order, and fit its plate and the names of its reads."""
-    from mgk.plates import tidy_wells
+def _needed_roles(settings: dict) -> list[str]:
+    """Return the roles that the analyses of an experiment need a well of; none: they need no layout."""
+    asked = settings.get("analysis", [])
+    return [r for a in ([asked] if isinstance(asked, str) else asked) for r in NEEDED_ROLES.get(a, ())]
 
-    problems = []
-    for i, row in _filled(table, "layout"):
-        if {row["file"], row["layout"]} & unreadable:
-            continue
-        found = study.read_table(f"raw_data/{row['layout']}", "layout")[1]
-        problems += found
-        if not found:
-            try:
-                tidy_wells(pd.DataFrame([row]), study.raw_data)
-            except InputError as error:
-                problems.append(Problem(PLATES, i, "", "", str(error)))
-    return problems
+
+def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> tuple[list[Problem], dict[str, set]]:
+    """Each layout must be in order, and fit its plate and the names of its reads.
+
+    Returns the problems, and the roles that the layouts of each experiment hold, where all of them can be read.
+    """
+    problems, held, broken = [], {}, set()
+    for i, row in table.iterrows():
+        layout = pd.DataFrame()
+        if row["layout"] and row["layout"] not in unreadable:
+            layout, found = study.read_table(f"raw_data/{row['layout']}", "layout")
+            problems += found
+            if not found:
+                held.setdefault(row["experiment"], set()).update(layout["role"])
+            elif found:
+                broken.add(row["experiment"])
+        if row["file"] not in unreadable and row["experiment"] not in broken:
+            record = row.astype(object).where(row.notna(), None).to_dict()
+            record["layout"] = record["layout"] if not layout.empty else ""
+            problems += [Problem(PLATES, i + 2, "", "", text) for text in plate_problems(record, study.raw_data)]
+    return problems, {name: roles for name, roles in held.items() if name not in broken}
 
 
 def _check_clinical(study: Study) -> list[Problem]:

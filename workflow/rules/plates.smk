@@ -12,6 +12,7 @@ rule read_plates:
     params:
         code=digest("read_plates.py"),
         rows=lambda w: plate_rows(w.experiment),
+        quality=lambda w: study.experiment("plates", w.experiment).get("quality", {}),
     message:
         "plates: read {wildcards.experiment}"
     script:
@@ -42,3 +43,24 @@ rule all_plates:
         "plates: all of the study"
     script:
         "../scripts/gather_tables.py"
+
+
+rule plate_quality:
+    """Maps of the plates, what position and replicates do, and the separation of the controls."""
+    input:
+        "results/plates/{experiment}/wells.csv",
+        "results/plates/{experiment}/quality.csv",
+    output:
+        *outputs("plate_quality"),
+        notebook=executed("plate_quality"),
+    log:
+        "results/logs/plate_quality/{experiment}.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("plate_quality"),
+        settings=settings("plates"),
+    message:
+        "plate quality: {wildcards.experiment}"
+    script:
+        "../scripts/run_notebook.py"

@@ -11,4 +11,4 @@ from mgk.tables import write_table
 with job(snakemake):
     wells = tidy_wells(pd.DataFrame(snakemake.params.rows), Path("raw_data"))
     write_table(wells, snakemake.output.wells)
-    write_table(plate_quality(wells), snakemake.output.quality)
+    write_table(plate_quality(wells, snakemake.params.quality), snakemake.output.quality)

@@ -3,14 +3,16 @@
 Exports are known by their content and not by their name: BMG MARS (`bmg`), BioTek Gen5 (`gen5`), SoftMax Pro
 (`softmax`), Tecan i-control and SparkControl (`tecan`), PerkinElmer EnVision (`envision`), and a plain grid or long
 table (`plain`); workbooks are turned into text first (`workbook`). What the readers share, and the vocabulary, is in
-`export`; the way from a file to its table in `files`; layouts in `layout`; the plates of a study in `wells`. What is
+`export`; the way from a file to its table in `files`; layouts in `layout`; the plates of a study in `wells`,
+their quality in `quality`. What is
 made of the values (magnesium, activity) lives elsewhere.
 """
 
 from mgk.plates.export import FLAGS
 from mgk.plates.files import check_plate_file, plate_format, read_plate_file
 from mgk.plates.layout import ROLES, join_layout, read_layout
-from mgk.plates.wells import parse_reads, plate_quality, tidy_wells
+from mgk.plates.quality import plate_quality
+from mgk.plates.wells import parse_reads, tidy_wells
 
 __all__ = [
     "FLAGS",

@@ -111,6 +111,19 @@ def well_position(well: str) -> tuple[int, int]:
     return ROWS.index(well[0]), int(well[1:]) - 1
 
 
+def plate_shape(wells) -> tuple[int, int]:
+    """Return rows and columns of the plate of some wells: one that they fill, else one of 96 or 384 that holds them.
+
+    An export may print only the part that was read; that part can look like a smaller plate, and is then taken for it
+    only when it has every well of it and no other.
+    """
+    places = {well_position(w) for w in wells}
+    rows, columns = (max((p[i] for p in places), default=0) + 1 for i in (0, 1))
+    if PLATE_ROWS.get(columns) == rows and len(places) == rows * columns:
+        return rows, columns
+    return (8, 12) if rows <= 8 and columns <= 12 else (16, 24)
+
+
 def seconds(text: str) -> float | None:
     """Return the seconds of a clock time `h:mm:ss` or `m:ss`, or None when it is none."""
     parts = text.strip().split(":")

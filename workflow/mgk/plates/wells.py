@@ -1,13 +1,11 @@
-"""The wells of a study's plates as one tidy table, and the quality of each plate.
+"""The wells of a study's plates as one tidy table.
 
-Limits: what the values mean (magnesium, activity) is decided by the analyses; a plate's quality here is what can be
-said without them: wells without values, and the separation of the quality controls.
+Limits: what the values mean (magnesium, activity) is decided by the analyses; what can be said of a plate without them
+is in `mgk.plates.quality`.
 
 Vocabulary
 ----------
 reads: in plates.csv, which read is what: `read=name` pairs with `;` between, such as `1=340;2=380` (`parse_reads`).
-Z': 1 - 3 (SD_high + SD_low) / |mean_high - mean_low| of the wells qc_high and qc_low (Zhang, Chung and Oldenburg
-    1999, J Biomol Screen 4:67); 0.5 and above is good.
 """
 
 import re
@@ -23,8 +21,6 @@ from mgk.tables.problems import InputError
 
 # A filter is named by its nominal centre; 510 for 508 is meant, 380 for 340 is not.
 NAME_TOLERANCE_NM = 10
-GOOD_Z_PRIME = 0.5
-FEWEST_CONTROLS = 4
 
 _OF_PLATE = ("plate_id", "experiment", "run_id", "assay", "temperature_c")
 
@@ -80,29 +76,31 @@ def parse_reads(text: str) -> dict[int, str]:
     return names
 
 
-def plate_quality(wells: pd.DataFrame) -> pd.DataFrame:
-    """Judge each plate by its wells without values and its quality controls.
+def plate_problems(record: dict, raw_data: Path) -> list[str]:
+    """Return all problems of one plate whose export can be read: its place in the file, its reads, its layout.
 
     Parameters
     ----------
-    wells: as from `tidy_wells`.
-
-    Returns
-    -------
-    A row a plate: `plate_id, experiment, run_id, n_wells` (that the layout uses; without a layout all that were
-    measured), `n_missing, n_overflow, n_masked, n_blank` of them (a well counts once, whichever read or time),
-    `z_prime` (the smallest of the plate's endpoint reads; NaN without 4 controls of each kind), `n_qc_high, n_qc_low`,
-    `verdict` (pass, warn, exclude) and `reason`.
+    record: a row of plates.csv.
+    raw_data: the folder that `file` and `layout` are relative to.
     """
-    return pd.DataFrame([_quality(plate, group) for plate, group in wells.groupby("plate_id", sort=False)])
+    problems: list[str] = []
 
+    def attempt(step, *arguments):
+        try:
+            return step(*arguments)
+        except InputError as error:
+            problems.extend(str(error).splitlines())
+        return None
 
-def z_prime(high: np.ndarray, low: np.ndarray) -> float:
-    """Return Z' of two groups of control wells (see the module), NaN when their means are equal."""
-    distance = abs(float(np.mean(high)) - float(np.mean(low)))
-    if distance == 0:
-        return np.nan
-    return 1 - 3 * (float(np.std(high, ddof=1)) + float(np.std(low, ddof=1))) / distance
+    wells = attempt(_plate_of, read_plate_file(raw_data / record["file"]), record.get("plate_in_file"))
+    names = attempt(parse_reads, record.get("reads"))
+    layout = attempt(read_layout, raw_data / record["layout"]) if record.get("layout") else None
+    if wells is not None and names is not None:
+        attempt(_check_names, names, wells)
+    if wells is not None and layout is not None:
+        attempt(join_layout, wells, layout)
+    return [f"plate {record['plate_id']} ({record['file']}): {text}" for text in problems]
 
 
 def _plate(record: dict, export: pd.DataFrame, raw_data: Path) -> pd.DataFrame:
@@ -144,42 +142,3 @@ def _check_names(names: dict[int, str], wells: pd.DataFrame) -> None:
         known = reads.loc[number, ["wavelength_nm", "excitation_nm", "emission_nm"]].dropna().astype(float)
         if re.fullmatch(r"\d{3,4}", name) and len(known) and (known - float(name)).abs().min() > NAME_TOLERANCE_NM:
             raise InputError(f"reads: {number}={name}: read {number} of the file is {reads.loc[number, 'label']!r}")
-
-
-def _quality(plate: str, wells: pd.DataFrame) -> dict:
-    used = wells[wells["role"] != "empty"] if (wells["role"] != "").any() else wells[wells["flag"] != "blank"]
-    flagged = {f: _names(used.loc[used["flag"] == f, "well"]) for f in ("missing", "overflow", "masked", "blank")}
-    z, n_high, n_low = _smallest_z_prime(used)
-    dead = [label for label, group in used.groupby("label", sort=False) if group["value"].isna().all()]
-    reasons = [f"{flag}: {', '.join(names)}" for flag, names in flagged.items() if names]
-    if z < GOOD_Z_PRIME:
-        reasons.append(f"Z' {z:.2f} is below {GOOD_Z_PRIME}")
-    if dead or used.empty:
-        reasons.insert(0, f"no well has a value in read {', '.join(dead)}" if dead else "no well is used")
-    return {
-        "plate_id": plate,
-        "experiment": wells["experiment"].iloc[0],
-        "run_id": wells["run_id"].iloc[0],
-        "n_wells": used["well"].nunique(),
-        **{f"n_{flag}": len(names) for flag, names in flagged.items()},
-        "z_prime": z,
-        "n_qc_high": n_high,
-        "n_qc_low": n_low,
-        "verdict": "exclude" if dead or used.empty else "warn" if reasons else "pass",
-        "reason": "; ".join(reasons),
-    }
-
-
-def _names(wells: pd.Series) -> list[str]:
-    return list(dict.fromkeys(wells))
-
-
-def _smallest_z_prime(used: pd.DataFrame) -> tuple[float, int, int]:
-    """Return Z' with the numbers of control wells that it rests on; NaN when they are fewer than 4 of a kind."""
-    found = []
-    endpoint = used[used["time_s"].isna() & used["value"].notna()]
-    for _, group in endpoint.groupby("read"):
-        high, low = (group.loc[group["role"] == role, "value"].to_numpy() for role in ("qc_high", "qc_low"))
-        enough = min(len(high), len(low)) >= FEWEST_CONTROLS
-        found.append((z_prime(high, low) if enough else np.nan, len(high), len(low)))
-    return min(found, key=lambda f: (np.isnan(f[0]), f[0]), default=(np.nan, 0, 0))

@@ -6,7 +6,7 @@ says so, with the place of the failed notebook when there is one.
 
 from html import escape
 
-from mgk.report.chapters import atpase, block, claims, clinical, currents, forms, magnesium, quality, solutions
+from mgk.report.chapters import atpase, block, claims, clinical, currents, forms, magnesium, plates, quality, solutions
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.html import Fragment, figure_html, link_html
 from mgk.report.markdown import markdown_html
@@ -19,6 +19,7 @@ CHAPTERS: dict[str, Chapter] = {
     "membrane_test": quality.CHAPTER,
     "current_voltage": currents.CHAPTER,
     "magnesium_block": block.CHAPTER,
+    "plate_quality": plates.CHAPTER,
     "magnesium_calibration": magnesium.CHAPTER,
     "atpase_activity": atpase.CHAPTER,
     "clinical_summary": clinical.CHAPTER,
