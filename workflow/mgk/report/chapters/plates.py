@@ -12,8 +12,8 @@ $$Z' = 1 - \frac{3\,(s_{high} + s_{low})}{|\bar x_{high} - \bar x_{low}|}$$
 A warning excludes nothing.
 """
 SHOWN = (
-    "plate_id", "n_wells", "z_prime", "z_prime_ci_low", "z_prime_ci_high", "edge_percent", "edge_ci_low", "edge_ci_high",
-    "row_drift_percent", "column_drift_percent", "replicate_cv_percent", "verdict", "reason",
+    "plate_id", "n_wells", "z_prime", "z_prime_ci_low", "z_prime_ci_high", "edge_percent", "edge_ci_low",
+    "edge_ci_high", "row_drift_percent", "column_drift_percent", "replicate_cv_percent", "verdict", "reason",
 )  # fmt: skip
 
 
