@@ -15,9 +15,9 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the genuine exports
 FORMATS = {
     "PHERAstar_output_file.CSV": "BMG MARS csv",
     "MD_SMP_absorbance_endpoint_partial_plate_example01.txt": "SoftMax Pro txt",
-    "kinetic_singleplate.txt": "BioTek Gen5 (txt, csv, xlsx)",
-    "endpoint_wavelength_measurement_labels.txt": "BioTek Gen5 (txt, csv, xlsx)",
-    "Lowry_Protein_Assay_no_results_matrix.txt": "BioTek Gen5 (txt, csv, xlsx)",
+    "kinetic_singleplate.txt": "BioTek Gen5 txt",
+    "endpoint_wavelength_measurement_labels.txt": "BioTek Gen5 txt",
+    "Lowry_Protein_Assay_no_results_matrix.txt": "BioTek Gen5 txt",
     "PE_Envision_fluorescence_example01.csv": "PerkinElmer EnVision csv",
 }
 # Where the export has no value. expected.json counts three wells of the Lowry plate, as allotropy does: two of them,

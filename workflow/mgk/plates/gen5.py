@@ -22,7 +22,7 @@ from itertools import pairwise
 
 from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, seconds, split_lines, trimmed, well_name
 
-NAME = "BioTek Gen5 (txt, csv, xlsx)"
+NAME = "BioTek Gen5 txt"
 EMPTY_FLAG = "blank"
 
 _MODE = re.compile(r"(Absorbance|Fluorescence|Luminescence|Alpha)\b.*")
