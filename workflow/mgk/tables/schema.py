@@ -11,12 +11,14 @@ import difflib
 import io
 import math
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 from jsonschema import Draft202012Validator
 
+from mgk.tables.layout_toml import LayoutError, read_wellmap
 from mgk.tables.problems import Problem
 from mgk.tables.yaml_file import Place, load_yaml
 
@@ -133,7 +135,8 @@ def read_input_table(path: Path, schema: dict, file: str) -> tuple[pd.DataFrame,
     """
     columns = schema["properties"]
     empty = pd.DataFrame({c: pd.Series(dtype=_dtype(s)) for c, s in columns.items()})
-    records, problems = _records(path, file)
+    is_toml = path.suffix.lower() == ".toml"
+    records, problems = _toml_records(path, file) if is_toml else _records(path, file)
     if not records:
         return empty, problems
     header, rows = records[0], records[1:]
@@ -158,7 +161,25 @@ def read_input_table(path: Path, schema: dict, file: str) -> tuple[pd.DataFrame,
         problems += found if column in cells else []
     for column in free:
         frame[column] = _free_column(cells[column])
-    return pd.DataFrame(frame), problems
+    return pd.DataFrame(frame), _of_wells(problems, records) if is_toml else problems
+
+
+def _toml_records(path: Path, file: str) -> tuple[list[list[str]], list[Problem]]:
+    """Return a layout in TOML as the header and rows of a table, the first column the well."""
+    try:
+        rows = read_wellmap(path)
+    except LayoutError as error:
+        return [], [Problem(file, None, "", "", str(error))]
+    header = list(dict.fromkeys(column for row in rows for column in row))
+    return [header, *([row.get(column, "") for column in header] for row in rows)], []
+
+
+def _of_wells(problems: list[Problem], records: list[list[str]]) -> list[Problem]:
+    """Name the well in place of the row, which a TOML file does not have."""
+    return [
+        replace(p, row=None, column=f"{p.column} ({records[p.row - 1][0]})" if p.row > 1 else p.column) if p.row else p
+        for p in problems
+    ]
 
 
 def _records(path: Path, file: str) -> tuple[list[list[str]], list[Problem]]:
