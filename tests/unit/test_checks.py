@@ -207,3 +207,27 @@ def test_check_says_all_and_runs_nothing(study, capsys):
     assert main(["--check", str(study)]) == 1
     assert "1 problem; nothing was run" in capsys.readouterr().err
     assert not (study / "results").exists()
+
+
+def test_a_layout_of_the_wrong_size_and_missing_roles_come_with_everything_else(study):
+    layout = study / "raw_data" / "layouts" / "microsomes_plate1.csv"
+    table = pd.read_csv(layout, dtype=str, keep_default_na=False)
+    table.loc[table.index[:2], "well"] = ["A13", "P24"]
+    table.to_csv(layout, index=False)
+    samples = study / "raw_data" / "layouts" / "platelets_run1.csv"
+    table = pd.read_csv(samples, dtype=str, keep_default_na=False)
+    table["role"] = table["role"].replace("sample", "background")
+    table.to_csv(samples, index=False)
+    edit(study, "plates.csv", lambda t: t.__setitem__("reads", t["reads"].replace("1=340;2=380", "1=340;2=510")))
+    found = [p for p in problems_of(study) if "manifest" not in p]
+    assert any("the layout names wells that the plate does not have: A13, P24" in p for p in found)
+    assert any("platelets" in p and "no well of its layouts has the role sample" in p for p in found)
+    assert len(found) >= 2
+
+
+def test_plate_quality_alone_needs_no_layout(study):
+    config = load_config(study)
+    config["plates"]["experiments"]["platelets"] = {"analysis": "plate_quality"}
+    save_config(study, config)
+    edit(study, "plates.csv", lambda t: t.loc.__setitem__((t["experiment"] == "platelets", "layout"), ""))
+    assert [p for p in problems_of(study) if "manifest" not in p] == []
