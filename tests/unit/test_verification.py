@@ -173,6 +173,45 @@ def test_without_pins_the_command_is_named(tmp_path, capsys):
     assert "take them from git" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("made", "platforms", "text"),
+    [
+        (pins(platform="there", text=b"a,b\n1.0000001,x\n"), {"here", "there"}, b"a,b\n1,x\n"),
+        (pins(2.5, platform="there"), {"there"}, b"a,b\n1,x\n"),
+        (pins(platform="there", text=b"a,b\n3,x\n"), {"there"}, b"a,b\n3,x\n"),
+        (pins(platform="there", inputs={"config.yaml": "c2"}), {"there"}, b"a,b\n1,x\n"),
+    ],
+    ids=["another platform", "another number", "another table", "another input"],
+)
+def test_pinning_adds_a_platform_or_writes_all_anew(tmp_path, monkeypatch, capsys, made, platforms, text):
+    study = small_study(tmp_path / "study", "clinical")
+    write_pins(study, pins())
+    monkeypatch.setattr("mgk.verification.__main__.fresh_run", lambda root: made)
+    assert main(["--pin", str(study)]) == 0
+    kept = read_pins(study)
+    assert set(kept.platforms) == platforms
+    assert kept.tables[TABLE] == text
+    assert kept.numbers.loc[0, "value"] == made.numbers.loc[0, "value"]
+    assert ("references stay" in capsys.readouterr().out) == (len(platforms) == 2)
+
+
+def test_pins_that_cannot_be_read_are_written_anew(tmp_path, monkeypatch):
+    study = small_study(tmp_path / "study", "clinical")
+    write_pins(study, pins())
+    (study / "verification/tables.zip").write_bytes(b"no zip")
+    monkeypatch.setattr("mgk.verification.__main__.fresh_run", lambda root: pins(2.5))
+    assert main(["--pin", str(study)]) == 0
+    assert compare(read_pins(study), pins(2.5)).good
+
+
+def test_a_study_that_is_not_in_order_is_not_pinned(tmp_path, capsys):
+    study = small_study(tmp_path / "study", "clinical")
+    (study / "config.yaml").write_text("study: {title: t}\n", encoding="utf-8")
+    assert main(["--pin", str(study)]) == 1
+    assert "study.data" in capsys.readouterr().err
+    assert not (study / "verification").exists()
+
+
 # --- one byte of a raw file -------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (InputError, RunError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
 
 
 def verify(root: Path) -> int:
@@ -75,20 +79,23 @@ def fresh_run(root: Path) -> Pins:
     InputError
         When the results are not as their own manifest says.
     """
-    place = Path(tempfile.mkdtemp(prefix="mgk-verify-"))
-    study = place / "study"
-    study.mkdir()
-    shutil.copy(root / "config.yaml", study)
-    shutil.copytree(root / "raw_data", study / "raw_data")
-    command = [sys.executable, "-m", "mgk.run", str(study)]
-    # What the run says of its report leads into a folder that is about to go.
-    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, env=environment.fixed_environment())
-    if done.returncode:
-        raise RunError(f"the fresh run did not end well; it is kept in {study}")
-    require_intact(study)
-    made = pins_of(study)
-    shutil.rmtree(place)
-    return made
+    place, kept = Path(tempfile.mkdtemp(prefix="mgk-verify-")), False
+    try:
+        study = place / "study"
+        study.mkdir()
+        shutil.copy(root / "config.yaml", study)
+        shutil.copytree(root / "raw_data", study / "raw_data")
+        command = [sys.executable, "-m", "mgk.run", str(study)]
+        # What the run says of its report leads into a folder that is about to go.
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, env=environment.fixed_environment())
+        if done.returncode:
+            kept = True
+            raise RunError(f"the fresh run did not end well; it is kept in {study}")
+        require_intact(study)
+        return pins_of(study)
+    finally:
+        if not kept:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def pin(root: Path) -> int:
@@ -102,9 +109,11 @@ def pin(root: Path) -> int:
         raise InputError(problems)
     made = fresh_run(root)
     pins = made
-    if (root / FOLDER / "references.csv").is_file():
+    # Pins that are not there, or cannot be read, are written anew as well.
+    with suppress(InputError):
         old = read_pins(root)
-        found = compare(replace(old, platforms={}), made)
+        elsewhere = {key: digests for key, digests in old.platforms.items() if key not in made.platforms}
+        found = compare(replace(old, platforms=elsewhere), made)
         if found.good and not found.changed:
             pins = replace(old, platforms=old.platforms | made.platforms)
     write_pins(root, pins)
