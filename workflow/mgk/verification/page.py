@@ -11,7 +11,7 @@ import pandas as pd
 from mgk.report.plain_page import list_html, page_html, scrolled_table
 from mgk.tables.problems import Problem
 from mgk.verification.compare import DIFFERS, GOOD, IDENTICAL, MISSING, NOT_PINNED, OTHER_BYTES, WITHIN, Comparison
-from mgk.verification.pins import RELATIVE_TOLERANCE
+from mgk.verification.pins import NUMBERS, RELATIVE_TOLERANCE
 
 PLACE = "results/verification"
 VERIFIED, REFUSED = "verified", "not verified"
@@ -156,12 +156,12 @@ def as_page(verification: Verification) -> str:
             {
                 "Number": ", ".join(x for x in (n.experiment, n.group, n.quantity) if x),
                 "Statistic": n.statistic,
-                "Unit": n.unit,
+                "Verdict": n.verdict,
                 "Value": n.value or "–",
                 "Reference": n.reference or "–",
                 "Difference": _short(repr(n.difference)),
                 "Tolerance": n.tolerance or "exact",
-                "Verdict": n.verdict,
+                "Unit": n.unit if n.statistic in NUMBERS else "–",
                 "Changed upstream": ", ".join(n.upstream) or "–",
             }
             for n in comparison.numbers
