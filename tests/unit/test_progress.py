@@ -73,6 +73,7 @@ def test_a_terminal_sees_one_line_that_is_cleared_at_the_end(monkeypatch, tmp_pa
     assert len(lines) == len(SAID.splitlines())
     assert len(failures) == 1
     text = screen.getvalue()
+    assert text.startswith("  reading the study\r")
     assert "1 of 10" in text
     assert text.endswith("\r\033[K")
     assert text.count("\n") == 1, "only what failed stays"

@@ -80,6 +80,8 @@ def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
     """Show the steps as they come; return all lines, and those of the jobs that failed."""
     lines, failures, progress = [], [], Progress()
     started, show = time.monotonic(), sys.stderr.isatty()
+    if show:
+        print(progress.shown(0.0), end="", file=sys.stderr, flush=True)
     for raw in stream:
         line = raw.rstrip("\n")
         lines.append(line)
