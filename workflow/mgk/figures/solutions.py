@@ -16,6 +16,9 @@ FREE_SHADE = "#0072B2"
 # Shares below this are drawn with the rest.
 LEAST_SHARE = 0.02
 ROW_IN = 0.34
+# Below this ratio of the ends an axis is linear.
+NARROW = 1.5
+ROUNDS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20, 50)
 
 
 def composition(binding: pd.DataFrame) -> tuple[Figure, str]:
@@ -98,10 +101,7 @@ def constant_sets(sets: pd.DataFrame) -> tuple[Figure, str]:
         axes.plot(row.ratio, place, ls="", marker=markers[row.constants], color=palette[row.constants], mfc=fill)
     axes.axvline(1, color=style.GREY, lw=0.8)
     axes.set_xscale("log")
-    low, high = 0.8 * shown["ratio"].min(), 1.25 * shown["ratio"].max()
-    ticks = [t for t in (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 20) if low <= t <= high]
-    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    axes.set_xticks([], minor=True)
+    _label_ratios(axes.xaxis, 0.8 * shown["ratio"].min(), 1.25 * shown["ratio"].max())
     axes.set_yticks(range(len(rows)), [f"{solution}, {LABELS[species]}" for solution, species in rows])
     axes.set(xlabel="Concentration relative to the set in use", ylim=(len(rows) - 0.4, -0.6))
     handles = [Line2D([], [], marker=markers[n], ls="", color=c, mfc="none", label=n) for n, c in palette.items()]
@@ -138,11 +138,13 @@ def conditions(table: pd.DataFrame, solved: pd.DataFrame) -> tuple[Figure, str]:
                 place = curve["value"] - own if varied == "ph" else curve["value"]
                 axes[row, column].plot(place, ratio, color=palette[solution], ls=dashes[solution], label=solution)
                 spans.append((name, varied, ratio.min(), ratio.max()))
-        axes[row, 0].set(ylabel=f"{LABELS[name]} relative", yscale="log")
+        low, high = (f(end for of, _, *ends in spans if of == name for end in ends) for f in (min, max))
+        axes[row, 0].set_ylabel(f"{LABELS[name]} relative")
+        if high / low > NARROW:
+            axes[row, 0].set_yscale("log")
+            _label_ratios(axes[row, 0].yaxis, low, high)
     for axis in axes.ravel():
         axis.axhline(1, color=style.GREY, lw=0.6, zorder=0)
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:.3g}")
     axes[-1, 0].set_xlabel("pH, from the recipe's own")
     axes[-1, 1].set_xlabel("Temperature (°C)")
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -150,6 +152,14 @@ def conditions(table: pd.DataFrame, solved: pd.DataFrame) -> tuple[Figure, str]:
         handles, labels = axes[0, 1].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside upper center", ncols=3)
     return fig, _conditions_words(pd.DataFrame(spans, columns=["species", "varied", "low", "high"]))
+
+
+def _label_ratios(axis, low: float, high: float) -> None:
+    """Label a logarithmic axis of ratios at round numbers, fewer where it spans more."""
+    rounds = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if high / low > 50 else ROUNDS
+    ticks = [t for t in rounds if 0.95 * low <= t <= 1.05 * high]
+    axis.set_ticks(ticks, [f"{t:g}" for t in ticks])
+    axis.set_ticks([], minor=True)
 
 
 def _conditions_words(spans: pd.DataFrame) -> str:
