@@ -137,6 +137,13 @@ def test_a_titrant_whose_ion_binds_is_counted_once():
     assert solve_solution(same, "physiol_520").titrant_mm == pytest.approx(0, abs=1e-9)
 
 
+def test_a_titrant_may_be_all_that_there_is_of_a_metal():
+    acid = {"ph": 7.2, "temperature_c": 25, "totals_mm": {"ATP": 5}, "titrant": "KOH"}
+    solved = solve_solution(acid, "physiol_520")
+    assert total(solved, "K") == pytest.approx(solved.titrant_mm, rel=1e-12)
+    assert 15 < solved.titrant_mm < 20
+
+
 def test_zinc_goes_to_the_chelator_and_is_refused_where_it_has_no_constant():
     solved = solve(totals_mm={"Zn": 0.1, "Mg": 2, "Ca": 0.5, "EGTA": 1, "ATP": 3})
     assert solved.free_mm["Zn"] < 1e-6

@@ -266,6 +266,10 @@ def test_all_problems_come_at_once():
     assert problems[0][1] == "20: must be a number from 0 to 14"
 
 
+def test_an_empty_recipe_says_all_that_it_needs():
+    assert [place for place, _ in check_recipe({})] == ["temperature_c", "ph"]
+
+
 def test_missing_pair_is_refused():
     half = ConstantSet.from_mapping(
         "half",

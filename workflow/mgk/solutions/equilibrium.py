@@ -102,7 +102,9 @@ def _solve(totals, ligands, alpha, affinity, fixed) -> tuple[np.ndarray, np.ndar
     free_to_move = np.isnan(fixed)
     diluted = 1 + np.nan_to_num(fixed) @ affinity
     apparent = affinity[free_to_move] / alpha[free_to_move, None]
-    metals = free_metals(totals, ligands[free_to_move], apparent / diluted) / diluted
+    metals, there = np.zeros_like(totals), totals > 0
+    found = free_metals(totals[there], ligands[free_to_move], (apparent / diluted)[:, there])
+    metals[there] = found / diluted[there]
     bare = fixed.copy()
     bare[free_to_move] = ligands[free_to_move] / (alpha[free_to_move] * (1 + apparent @ metals))
     return bare, metals

@@ -41,6 +41,7 @@ NON_BINDING = ("K", "Na", "Cs", "TEA", "NMDG", "Cl", "glucose", "ouabain")
 # A titrant brings one ion; its partner is H+ or OH-.
 TITRANTS = {"KOH": "K", "NaOH": "Na", "CsOH": "Cs", "TEAOH": "TEA", "NMDG": "NMDG", "HCl": "Cl"}
 LEAST_MM, MOST_MM = 1.66e-21, 1e5
+WITHOUT_PH = "must be a number from 0 to 14; it may be left out only where `gas` holds CO2 over HCO3 that the set binds"
 # The ligand whose protonated form a gas holds.
 BICARBONATE = "HCO3"
 
@@ -152,6 +153,8 @@ def _bad_numbers(recipe: Mapping):
         value = recipe.get(key)
         if (value is not None or key == "temperature_c") and not _is_number(value, low, high):
             yield _problem(key, repr(value), f"must be a number from {low:g} to {high:g}")
+    if recipe.get("ph") is None and not _co2_fraction(str(recipe.get("gas") or "")):
+        yield _problem("ph", None, WITHOUT_PH)
     for part in ("totals_mm", "components"):
         for name, value in (recipe.get(part) or {}).items():
             if value != 0 and not _is_number(value, LEAST_MM, MOST_MM):
@@ -222,10 +225,7 @@ def _elsewhere(component: str) -> str:
 
 def _without_ph(recipe: Recipe):
     if recipe.ph is None and not recipe.gas_holds:
-        allowed = (
-            "must be a number from 0 to 14; it may be left out only where `gas` holds CO2 over HCO3 that the set binds"
-        )
-        yield _problem("ph", None, allowed)
+        yield _problem("ph", None, WITHOUT_PH)
     if recipe.ph is None and recipe.titrant:
         yield _problem("titrant", recipe.titrant, "a pH that follows from the gas leaves no room for a titrant")
 
