@@ -38,6 +38,7 @@ FLOORS = (
         "attention",
         "new_study",
         "crate",
+        "reference",
     },
 )
 
