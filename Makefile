@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
+.PHONY: help setup report pdf docs check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -20,6 +20,9 @@ setup:
 
 report: setup    ## run a study to its report, results/report/report.html
 	@$(RUN) -m mgk.run "$(STUDY)"
+
+pdf: setup       ## the report of a study as PDF, where a Chromium is at hand
+	@$(RUN) -m mgk.report.pdf "$(STUDY)"
 
 check: setup     ## check a study without running it: all problems in one list
 	@$(RUN) -m mgk.run --check "$(STUDY)"
@@ -53,6 +56,9 @@ notebooks: setup ## refresh the outputs of the notebooks kept in git from a run 
 
 check-notebooks: setup ## fail when the notebooks in git are not what a run of the demonstration makes
 	@$(RUN) -m mgk.committed --check
+
+docs: setup      ## write docs/reference/ from the schemas and the table of analyses
+	@$(RUN) -m mgk.reference
 
 demo-data: setup ## write the simulated raw data of the demonstration anew
 	@$(RUN) -m mgk.simulate raw_data

@@ -1,0 +1,71 @@
+"""`make pdf`: the report as PDF, by the print function of a Chromium that is at hand (it has a print style of its own).
+
+A library that lays out pages by itself would bring a dozen system libraries into every installation for this one
+command; a browser is on most desks. Without one, the report prints from any browser to the same layout.
+
+    python -m mgk.report.pdf STUDY
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REPORT = "results/report/report.html"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+FLAGS = ("--headless", "--disable-gpu", "--disable-background-networking", "--no-pdf-header-footer")
+TIMEOUT_S = 300
+
+
+class PdfError(Exception):
+    """Why there is no PDF, in one line."""
+
+
+def pdf_of(page: Path) -> Path:
+    """Print a page to a PDF beside it; return the PDF.
+
+    Raises
+    ------
+    PdfError
+        When there is no page, no Chromium, or it made nothing.
+    """
+    if not page.is_file():
+        raise PdfError(f"there is no {page}; make report writes it")
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise PdfError(f"no Chromium here ({', '.join(BROWSERS)}): open {page} in any browser and print it to PDF")
+    pdf = page.with_suffix(".pdf")
+    pdf.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mgk-pdf-") as profile:
+        own = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root, as in a container
+        command = [browser, *FLAGS, *own, f"--user-data-dir={profile}", f"--print-to-pdf={pdf.resolve()}"]
+        try:
+            done = subprocess.run(
+                [*command, page.resolve().as_uri()], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
+            )
+        except subprocess.TimeoutExpired:
+            raise PdfError(f"{browser} did not answer within {TIMEOUT_S} s") from None
+    if not pdf.is_file():
+        last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
+        raise PdfError(f"{browser} made no PDF: {last}")
+    return pdf
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a study's report to PDF."""
+    parser = argparse.ArgumentParser(prog="python -m mgk.report.pdf", description=main.__doc__)
+    parser.add_argument("study", type=Path, help="a folder with a report")
+    given = parser.parse_args(arguments)
+    try:
+        print(pdf_of(given.study / REPORT))
+    except PdfError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
