@@ -1,6 +1,8 @@
 """Pages: one file, nothing remote, formulas as MathML, readable structure, the same bytes each time."""
 
 import base64
+import csv
+import io
 import re
 from html.parser import HTMLParser
 
@@ -14,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from mgk.figures import style
 from mgk.report.formulas import FormulaError, mathml
-from mgk.report.html import Fragment, figure_html, format_numbers, link_html, table_html
+from mgk.report.html import CSV_ADDRESS, Fragment, figure_html, format_numbers, link_html, table_html
 from mgk.report.pages import render_notebook
 from mgk.tables.problems import InputError
 
@@ -144,11 +146,31 @@ def test_title_when_the_notebook_has_none(tmp_path):
     assert not [a for a in page.all("a") if a.get("class") == "home"]
 
 
-def test_code_is_shown_or_folded(tmp_path, cells):
-    assert all("open" in a for a in page_of(tmp_path, cells).all("details"))
-    folded = [a for a in page_of(tmp_path, cells, hide_code=True).all("details") if a.get("class") == "source"]
-    assert len(folded) == 4
-    assert not any("open" in a for a in folded)
+def test_code_is_shown_or_left_out(tmp_path, cells):
+    shown_code = [a for a in page_of(tmp_path, cells).all("details") if a.get("class") == "source"]
+    assert len(shown_code) == 4
+    assert all("open" in a for a in shown_code)
+    report = page_of(tmp_path, cells, hide_code=True)
+    assert not [a for a in report.all("details") if a.get("class") == "source"]
+    assert "parameters" not in "".join(report.words)
+
+
+def test_a_cell_says_what_it_writes(tmp_path, cells):
+    cells[2].metadata["writes"] = ["fits.csv", "<b>.svg"]
+    assert "This cell writes fits.csv, <b>.svg." in "".join(page_of(tmp_path, cells).words)
+    assert "This cell writes" not in "".join(page_of(tmp_path, cells, hide_code=True).words)
+
+
+def test_figures_and_tables_of_the_report_are_numbered(tmp_path):
+    tables = [table_html(pd.DataFrame({"x": [1]}), caption).html for caption in ("First", "Second")]
+    figure = "<figure><img src='data:,' alt='a'><figcaption>Drawn</figcaption></figure>"
+    outputs = [shown({"text/html": part}) for part in (tables[0], figure, tables[1])]
+    words = "".join(page_of(tmp_path, [new_code_cell("x", outputs=outputs)], hide_code=True).words)
+    for caption in ("Table 1. First", "Table 2. Second", "Figure 1. Drawn"):
+        assert caption in words
+    page = page_of(tmp_path, [new_code_cell("x", outputs=outputs)], hide_code=True)
+    assert {"table-1", "table-2", "figure-1"} <= {a["id"] for _, a in page.tags if "id" in a}
+    assert "Table 1." not in "".join(page_of(tmp_path, [new_code_cell("x", outputs=outputs)]).words)
 
 
 def test_result_and_stream_are_both_shown(tmp_path, cells):
@@ -212,6 +234,9 @@ def test_formula_that_cannot_be_shown_names_its_cell(tmp_path, formula, why):
         "<p style=\"background: url('https://example.org/x.png')\">x</p>",
         '<svg><use xlink:href="https://example.org/x.svg#a"></use></svg>',
         '<a href="javascript:alert(1)">x</a>',
+        '<a href="data:text/html,x">x</a>',
+        '<a download="x.html" href="data:text/html;base64,eA==">x</a>',
+        '<a href="data:text/csv;charset=utf-8;base64,eA==">x</a>',
         '<p onclick="alert(1)">x</p>',
         '<iframe src="data:text/html,x"></iframe>',
     ],
@@ -248,6 +273,7 @@ def test_table_escapes_names_and_heads_rows():
     assert [a.get("class") for a in page.all("td")] == ["number"] * 4
     assert [w for w in page.words if w.strip()] == [
         "Table <1>", "name<i>", "estimate_mm", "n & more", "<script>x</script>", "0.45", "3", "–", "−12.30", "8",
+        "Save as CSV",
     ]  # fmt: skip
 
 
@@ -255,7 +281,7 @@ def test_link_in_a_table():
     links = pd.Series([link_html("cell <c3>", "notebooks/a.html#cell-c3"), "<a href='x'>no</a>"], dtype=object)
     text = table_html(pd.DataFrame({"where": links}), "x").html
     assert '<a href="notebooks/a.html#cell-c3">cell &lt;c3&gt;</a>' in text
-    assert text.count("<a ") == 1
+    assert text.count("<a ") == 2  # and the one that saves the table
     with pytest.raises(ValueError, match="JavaScript"):
         link_html("x", " JavaScript:alert(1)")
 
@@ -287,7 +313,34 @@ def test_shown_numbers_keep_two_digits(values):
 @given(st.text(), st.text())
 def test_any_text_stays_text(name, caption):
     page = Page(table_html(pd.DataFrame({"x": pd.Series([name], dtype=object)}), caption).html)
-    assert [tag for tag, _ in page.tags] == ["table", "caption", "thead", "tr", "th", "tbody", "tr", "th"]
+    table = ["table", "caption", "thead", "tr", "th", "tbody", "tr", "th"]
+    assert [tag for tag, _ in page.tags] == ["div", *table, "p", "a"]
+
+
+def saved_csv(html):
+    """The CSV that a table's link saves, with its file name."""
+    (link,) = [a for a in Page(html).all("a") if "download" in a]
+    data = base64.b64decode(link["href"].removeprefix(CSV_ADDRESS)).decode("utf-8-sig")
+    return link["download"], list(csv.reader(io.StringIO(data)))
+
+
+def test_a_table_saves_as_csv_in_full_precision():
+    links = pd.Series([link_html("row 3", "a.csv"), "x"], dtype=object)
+    frame = pd.DataFrame({"name": ["a", "β, 中"], "value": [1 / 3, -2.5], "Origin": links})
+    name, rows = saved_csv(table_html(frame, "Key numbers: <all>/..").html)
+    assert name == "key_numbers_all.csv"
+    assert rows == [["name", "value", "Origin"], ["a", repr(1 / 3), "row 3"], ["β, 中", "-2.5", "x"]]
+    _, more = saved_csv(table_html(frame, "x", csv=pd.DataFrame({"other": [1]})).html)
+    assert more == [["other"], ["1"]]
+
+
+@given(st.text(st.characters(blacklist_categories=("Cs",))))
+def test_no_text_is_a_formula_in_the_saved_csv(text):
+    _, rows = saved_csv(table_html(pd.DataFrame({"label": pd.Series([text], dtype=object), "n": [-1]}), "x").html)
+    cell = rows[1][0]
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell.removeprefix("'") == text.removeprefix("'")
+    assert rows[1][1] == "-1"
 
 
 def test_saved_figure_stands_in_the_page(tmp_path):

@@ -1,9 +1,12 @@
 """The demonstration from raw files to the report: complete, right, reproducible from its own notebooks."""
 
+import csv
 import json
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import nbformat
 import numpy as np
@@ -16,7 +19,7 @@ from mgk.analyses import ANALYSES
 from mgk.committed import as_committed
 from mgk.report.chapters import atpase, block, currents
 from mgk.report.key_numbers import key_numbers
-from mgk.report.results import put_in, read_truth
+from mgk.report.results import Results, put_in, read_truth
 from mgk.study import Study
 from mgk.tables import read_table
 
@@ -176,17 +179,74 @@ def test_the_report_is_one_self_contained_file(demonstration):
     assert "simulated, with known truth" in report
 
 
-def test_every_link_of_the_report_leads_somewhere(demonstration):
+class Links(HTMLParser):
+    """The anchors and links of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.anchors, self.links = set(), []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if "id" in attributes:
+            assert attributes["id"] not in self.anchors
+            self.anchors.add(attributes["id"])
+        if tag == "a":
+            self.links.append(attributes)
+
+
+def test_every_link_of_the_report_leads_to_a_file_and_an_anchor_that_are_there(demonstration):
     study, _ = demonstration
-    folder = study / "results/report"
-    for page in folder.rglob("*.html"):
-        text = page.read_text(encoding="utf-8")
-        anchors = set(re.findall(r'id="([^"]+)"', text))
-        for link in re.findall(r'<a [^>]*href="([^"]+)"', text):
-            if link.startswith("#"):
-                assert link[1:] in anchors, (page.name, link)
-            elif not link.startswith(("http", "mailto:")):
-                assert (page.parent / link.partition("#")[0]).exists(), (page.name, link)
+    pages = {page.resolve(): Links(page) for page in (study / "results/report").rglob("*.html")}
+    followed = 0
+    for page, found in pages.items():
+        for link in found.links:
+            if "download" in link or link["href"].startswith(("http", "mailto:")):
+                continue
+            address, _, anchor = unquote(link["href"]).partition("#")
+            target = (page.parent / address).resolve() if address else page
+            assert target.is_file(), (page.name, link)
+            assert target.is_relative_to(study.resolve()), "a link stays in the study"
+            if anchor:
+                assert anchor in pages[target].anchors, (page.name, link)
+            followed += 1
+    assert followed > 500
+
+
+def test_every_key_number_leads_to_the_cell_and_the_row_that_hold_it(demonstration):
+    study, _ = demonstration
+    project = Study.open(study)
+    numbers = read_table(study / "results/report/key_numbers.csv", text=("table",))
+    assert (numbers["table"] != "").all()
+    in_rows = numbers[numbers["row"].notna()]
+    assert len(in_rows) > 30
+    for row in in_rows.itertuples():
+        results = Results(project, ANALYSES[row.analysis], row.experiment)
+        with (results.folder / row.table).open(encoding="utf-8", newline="") as file:
+            line = list(csv.reader(file))[int(row.row) - 1]
+        if pd.notna(row.estimate):
+            assert any(same_number(cell, row.estimate) for cell in line), (row, line)
+        cell = next(c for c in nbformat.read(results.executed, as_version=4).cells if c.id == results.cells[row.table])
+        assert "write_table(" in cell.source
+
+
+def same_number(cell, value):
+    try:
+        return float(cell) == pytest.approx(value, rel=1e-12)
+    except ValueError:
+        return False
+
+
+def test_every_raw_file_stands_in_the_report_with_its_checksum(demonstration):
+    study, _ = demonstration
+    report = (study / "results/report/report.html").read_text(encoding="utf-8")
+    manifest = json.loads((study / "results/provenance/manifest.json").read_text())["inputs"]
+    raw = {name: checksum for name, checksum in manifest.items() if re.match(r"raw_data/(recordings|plates)/", name)}
+    assert len(raw) > 80
+    assert [
+        name for name, checksum in raw.items() if checksum not in report or f'href="../../{name}"' not in report
+    ] == []
 
 
 def test_results_hold_no_place_and_no_name_of_a_machine(demonstration):

@@ -13,7 +13,7 @@ import os
 import resource
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import nbformat
@@ -27,6 +27,8 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KERNEL_TRIES = 3
 KERNEL_START_S = 60
 REPORT_PARAMETERS = {"study": "..", "output": "../results/report"}
+# The cell's metadata that name the declared outputs it wrote: so a number of the report leads to the very cell.
+WRITES = "writes"
 
 
 class NotebookError(Exception):
@@ -59,7 +61,7 @@ def run_notebook(
     check_parameters(notebook, parameters)
     for path in (executed, copy, *outputs):
         path.unlink(missing_ok=True)
-    _execute(notebook, copy, parameters, folder, log)
+    _execute(notebook, copy, parameters, folder, log, _note_outputs(outputs))
     missing = [o.name for o in outputs if not o.is_file() or o.stat().st_size == 0]
     if missing:
         raise NotebookError(f"ran to its end without writing {', '.join(missing)}; open {_shown(copy, folder)}")
@@ -134,7 +136,29 @@ def check_parameters(notebook: Path, parameters: dict) -> None:
         raise NotebookError(f"{notebook.name}: {', '.join(wrong)}; it has {', '.join(known)}")
 
 
-def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Path) -> None:
+def _note_outputs(outputs: list[Path]) -> Callable:
+    """Return what the runner calls after each cell: it notes in the cell which of the outputs were written by it."""
+    outputs = [path.absolute() for path in outputs]  # papermill works in the kernel's folder meanwhile
+    known: dict[Path, tuple] = {}
+
+    def note(cell, **_) -> None:
+        there = {path: path.stat() for path in outputs if path.is_file()}
+        marks = {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in there.items()}
+        written = [path.name for path, mark in marks.items() if known.get(path) != mark]
+        known.update(marks)
+        if written:
+            cell.metadata[WRITES] = written
+
+    return note
+
+
+def written_in(executed: Path) -> dict[str, str]:
+    """Return, for each output that an executed notebook wrote, the id of the (last) cell that wrote it."""
+    cells = nbformat.read(executed, as_version=4).cells
+    return {name: cell.id for cell in cells for name in cell.metadata.get(WRITES, ())}
+
+
+def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Path, after_cell: Callable) -> None:
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
@@ -158,6 +182,7 @@ def _execute(notebook: Path, copy: Path, parameters: dict, folder: Path, log: Pa
                         stdout_file=text,
                         stderr_file=text,
                         config=Config(_private_sockets(private)),
+                        on_cell_executed=after_cell,
                     )
                     return
                 except papermill.PapermillExecutionError as error:
@@ -212,8 +237,8 @@ def normalise(document: nbformat.NotebookNode) -> nbformat.NotebookNode:
     )
     for number, cell in enumerate(document.cells):
         cell.id = f"c{number}"
-        tags = cell.metadata.get("tags", [])
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        kept = {key: cell.metadata[key] for key in ("tags", WRITES) if cell.metadata.get(key)}
+        cell.metadata = nbformat.from_dict(kept)
         if cell.cell_type == "code":
             cell.outputs = _join_streams(cell.outputs)
     document.nbformat, document.nbformat_minor = 4, 5
@@ -236,6 +261,7 @@ def for_git(document: nbformat.NotebookNode) -> nbformat.NotebookNode:
     document.cells = [c for c in document.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     code = [c for c in document.cells if c.cell_type == "code"]
     for count, cell in enumerate(code, 1):
+        cell.metadata.pop(WRITES, None)
         cell.execution_count = count
         for output in cell.outputs:
             if output.output_type == "execute_result":

@@ -1,3 +1,7 @@
+# What `make verify` found stands on the first screen of the next report.
+VERIFICATION = "results/verification/verification.json"
+
+
 rule notebook_pages:
     """A page for each executed notebook."""
     input:
@@ -25,7 +29,7 @@ rule report:
     input:
         [ANALYSES[analysis].outputs(experiment) for analysis, experiment in asked],
         stage_tables,
-        "raw_data/truth.yaml" if Path("raw_data/truth.yaml").exists() else [],
+        [f for f in ("raw_data/truth.yaml", VERIFICATION) if Path(f).exists()],
         pages=rules.notebook_pages.output,
     output:
         "results/report/report.html",

@@ -6,9 +6,11 @@ Limits: no page layout (that is `template/`), no choice of what is shown (that i
 
 import base64
 import math
+import re
 from collections.abc import Mapping
+from csv import QUOTE_NONNUMERIC
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +24,10 @@ SIGNIFICANT_SMALLEST = 2
 # Beyond these, and for columns that span more than SPAN, a number is written with a power of ten.
 SMALL, LARGE, SPAN = 1e-3, 1e6, 1e4
 LINK_SCHEMES = ("", "http", "https", "mailto")
+CSV_ADDRESS = "data:text/csv;charset=utf-8;base64,"
+# With these a spreadsheet takes text for a formula; an apostrophe before it keeps it text (OWASP, "CSV injection").
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+LONGEST_NAME = 48
 
 
 @dataclass(frozen=True)
@@ -40,8 +46,8 @@ class Fragment:
         return "Fragment of HTML"
 
 
-def link_html(text: str, href: str) -> Fragment:
-    """Return a link.
+def link_html(text: str, href: str, title: str = "") -> Fragment:
+    """Return a link; `title` is shown when a pointer rests on it.
 
     Raises
     ------
@@ -51,10 +57,11 @@ def link_html(text: str, href: str) -> Fragment:
     scheme = urlsplit(href.strip()).scheme.lower()
     if scheme not in LINK_SCHEMES:
         raise ValueError(f"a link leads to a page, a file or a mail, not to {href!r}")
-    return Fragment(f'<a href="{escape(href.strip())}">{escape(str(text))}</a>')
+    hover = f' title="{escape(title)}"' if title else ""
+    return Fragment(f'<a href="{escape(href.strip())}"{hover}>{escape(str(text))}</a>')
 
 
-def figure_html(svg_path: Path | str, caption: str, alt: str | None = None) -> Fragment:
+def figure_html(svg_path: Path | str, caption: str, alt: str | None = None, under: Fragment | None = None) -> Fragment:
     """Return a saved figure within the page: the SVG as an image, with its caption and text alternative.
 
     Parameters
@@ -65,17 +72,25 @@ def figure_html(svg_path: Path | str, caption: str, alt: str | None = None) -> F
         What stands below it.
     alt : str or None
         The text alternative; None takes it from the `.alt.txt` beside the figure.
+    under : Fragment or None
+        What stands under the caption: where the figure comes from.
     """
     svg_path = Path(svg_path)
     if alt is None:
         alt = svg_path.with_suffix(".alt.txt").read_text(encoding="utf-8").strip()
     data = base64.b64encode(svg_path.read_bytes()).decode("ascii")
     image = f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}">'
-    return Fragment(f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>")
+    below = f'<p class="under">{under.html}</p>' if under else ""
+    return Fragment(f"<figure>{image}<figcaption>{escape(caption)}</figcaption>{below}</figure>")
 
 
-def table_html(frame: pd.DataFrame, caption: str, labels: Mapping[str, str] | None = None) -> Fragment:
-    """Return a table as HTML, without its index.
+def table_html(
+    frame: pd.DataFrame,
+    caption: str,
+    labels: Mapping[str, str] | None = None,
+    csv: pd.DataFrame | None = None,
+) -> Fragment:
+    """Return a table as HTML, without its index, in a box that scrolls, with a link that saves it as CSV.
 
     Numbers are rounded for showing, column by column, so that the largest keeps three digits and the smallest two.
     Every text is escaped; only a `Fragment` in a cell is taken as HTML (give such a column the dtype object).
@@ -88,6 +103,8 @@ def table_html(frame: pd.DataFrame, caption: str, labels: Mapping[str, str] | No
         What the table says.
     labels : mapping or None
         Column headings in words, by column name; the name itself where none is given.
+    csv : DataFrame or None
+        What the CSV holds, when it is more than what is shown; numbers are not rounded there.
     """
     labels = labels or {}
     columns = [(name, frame[name], _is_number(frame[name])) for name in frame.columns]
@@ -105,9 +122,30 @@ def table_html(frame: pd.DataFrame, caption: str, labels: Mapping[str, str] | No
         ]
         rows.append(f"<tr>{''.join(parts)}</tr>")
     body = "\n".join(rows)
-    return Fragment(
-        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    table = (
+        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
+        f"<tbody>\n{body}\n</tbody>\n</table>"
     )
+    box = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">\n{table}\n</div>'
+    return Fragment(f"{box}\n{_csv_link(frame if csv is None else csv, caption)}")
+
+
+def _csv_link(frame: pd.DataFrame, caption: str) -> str:
+    """Return a link that saves a table as CSV: it holds the file itself, so that it works from the report alone."""
+    safe = frame.apply(lambda values: values if _is_number(values) else values.map(_csv_text))
+    text = safe.to_csv(index=False, quoting=QUOTE_NONNUMERIC)
+    # With a byte order mark a spreadsheet reads UTF-8 as such.
+    data = base64.b64encode(f"\ufeff{text}".encode()).decode("ascii")
+    name = re.sub(r"\W+", "_", caption.lower()).strip("_")[:LONGEST_NAME] or "table"
+    link = f'<a download="{escape(name)}.csv" href="{CSV_ADDRESS}{data}">Save as CSV</a>'
+    return f'<p class="under">{link}</p>'
+
+
+def _csv_text(value):
+    """Return what is not a number as text that no spreadsheet takes for a formula."""
+    if isinstance(value, Fragment):
+        value = unescape(re.sub("<[^>]*>", "", value.html))
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def format_numbers(values) -> list[str]:
@@ -121,6 +159,12 @@ def format_numbers(values) -> list[str]:
         return [_one_number(v, None) for v in values]
     decimals = max(SIGNIFICANT_LARGEST - 1 - _power(largest), SIGNIFICANT_SMALLEST - 1 - _power(smallest), 0)
     return [_one_number(v, decimals) for v in values]
+
+
+def interval_text(estimate: float, low: float, high: float) -> str:
+    """Return an estimate with its interval, rounded together; without the interval when there is none."""
+    shown, shown_low, shown_high = format_numbers([estimate, low, high])
+    return shown if shown_low == shown_high == MISSING else f"{shown} [{shown_low}, {shown_high}]"
 
 
 def _power(size: float) -> int:

@@ -14,7 +14,7 @@ class MathMLRenderer(IPythonRenderer):
 
     def block_math(self, body: str) -> str:
         """Return a formula on its own line."""
-        return f'<span class="formula">{mathml(body, block=True)}</span>'
+        return f'<span class="formula" tabindex="0" role="group" aria-label="Formula">{mathml(body, block=True)}</span>'
 
     def inline_math(self, body: str) -> str:
         """Return a formula within the line."""

@@ -1,24 +1,23 @@
-"""What stands before and after the chapters: what was asked, the key numbers, what is missing, how it was computed."""
+"""What stands around the chapters: the key numbers, what was asked, what is missing, how it was computed."""
 
 from html import escape
 from importlib.metadata import version
 
 import pandas as pd
 
-from mgk.analyses import ANALYSES
 from mgk.checks import not_analysed, not_used
-from mgk.report.chapters import CHAPTERS, missing, notebook_link
-from mgk.report.html import Fragment, format_numbers, link_html, table_html
+from mgk.report.chapters import CHAPTERS, UNITS, items_html, missing, not_passed, notebook_link
+from mgk.report.chapters.fits import verdict_text
+from mgk.report.html import MINUS, MISSING, Fragment, interval_text, link_html, table_html
+from mgk.report.origins import FIRST_ROW, origin_html
 from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
-from mgk.tables import read_table
 
-SIMULATED = "Simulated data show that the analysis recovers what was put in. They teach nothing about nature."
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib", "snakemake", "papermill")
 
 
-def opening(project: Study) -> Fragment:
-    """Return the first screen: what was asked, of which data, and whether it is all there."""
+def asked_table(project: Study) -> Fragment:
+    """Return what was asked, of which data, and whether it is there."""
     rows = [
         {
             "Analysis": results.analysis.title,
@@ -29,37 +28,37 @@ def opening(project: Study) -> Fragment:
         }
         for results in all_results(project)
     ]
-    gone = [r for r in rows if r["State"] == "MISSING"]
-    state = (
-        f"{len(gone)} of {len(rows)} chapters are missing; they are named below." if gone else "All chapters were made."
-    )
-    simulated = any(row["Data"] in (KINDS["simulated"], KINDS["mixed"]) for row in rows)
-    real = any(row["Data"] == KINDS["measured"] for row in rows)
-    words = SIMULATED if simulated else "All data are real." if real else "All is computed from the recipes."
-    head = f"<p><strong>{state}</strong> {words}</p>"
-    return Fragment(head + table_html(pd.DataFrame(rows).astype(object), "What was asked, and of which data").html)
+    return table_html(pd.DataFrame(rows).astype(object), "What was asked, and of which data")
 
 
 def numbers_table(project: Study, numbers: pd.DataFrame) -> Fragment:
-    """Return the key numbers, each with interval, reference, n, verdict and its notebook."""
+    """Return the key numbers, each with interval, reference, n, verdict and the way home."""
     if numbers.empty:
         return Fragment("<p>No key numbers: none of the chapters was made.</p>")
-    found = [Results(project, ANALYSES[row.analysis], row.experiment) for row in numbers.itertuples()]
+    known = {(results.analysis.name, results.experiment): results for results in all_results(project)}
+    rows = list(numbers.itertuples())
+    found = [known[row.analysis, row.experiment] for row in rows]
     shown = pd.DataFrame(
         {
+            "Experiment": numbers["experiment"],
             "Quantity": numbers["quantity"],
-            "Experiment": [notebook_link(results) for results in found],
             "Group": numbers["group"],
-            "Result [95 % CI]": [_interval(row) for _, row in numbers.iterrows()],
-            "Unit": numbers["unit"],
-            "Put in, or published": [_reference(row) for _, row in numbers.iterrows()],
+            "Result [95 % CI]": [_result(row) for row in rows],
+            "Put in, or published": [_reference(row) for row in rows],
             "n": numbers["n"],
-            "Verdict": [_verdict(row) for _, row in numbers.iterrows()],
+            "Verdict": [verdict_text(row.verdict, row.reason) for row in rows],
+            "Origin": [_origin(results, row) for results, row in zip(found, rows, strict=True)],
         },
         dtype=object,
     )
     caption = "Key numbers. Simulated data: put in, and recovered. Real data: result, and published value."
-    return Fragment(table_html(shown, caption).html + _sources(numbers))
+    return Fragment(table_html(shown, caption, csv=numbers).html + _sources(numbers))
+
+
+def _origin(results: Results, row) -> Fragment:
+    if not row.table:
+        return notebook_link(results)
+    return origin_html(results, row.table, None if pd.isna(row.row) else int(row.row) - FIRST_ROW)
 
 
 def _sources(numbers: pd.DataFrame) -> str:
@@ -70,20 +69,18 @@ def _sources(numbers: pd.DataFrame) -> str:
     return f"<details><summary>Sources of the reference values</summary><ul>{items}</ul></details>" if items else ""
 
 
-def _interval(row: pd.Series) -> str:
-    estimate, low, high = format_numbers([row["estimate"], row["ci_low"], row["ci_high"]])
-    return estimate if low == high == "–" else f"{estimate} [{low}, {high}]"
+def _result(row) -> str:
+    if float(row.estimate).is_integer() and pd.isna(row.ci_low):
+        return f"{row.estimate:.0f}"  # a count
+    found = interval_text(row.estimate, row.ci_low, row.ci_high)
+    return found if row.unit == "1" or found == MISSING else f"{found} {row.unit}"
 
 
-def _reference(row: pd.Series) -> str:
-    if pd.isna(row["reference"]):
-        return "–"
-    missed = ", missed by the interval" if row["holds_reference"] == "no" else ""
-    return f"{row['reference']:g} {row['reference_kind']}{missed}"
-
-
-def _verdict(row: pd.Series) -> str:
-    return f"{row['verdict']}: {row['reason']}" if row["reason"] else row["verdict"]
+def _reference(row) -> str:
+    if pd.isna(row.reference):
+        return MISSING
+    missed = ", missed by the interval" if row.holds_reference == "no" else ""
+    return f"{row.reference:g} {row.reference_kind}{missed}".replace("-", MINUS, 1 if row.reference < 0 else 0)
 
 
 def gaps(project: Study) -> Fragment:
@@ -95,18 +92,9 @@ def gaps(project: Study) -> Fragment:
         )
         parts.append(f"<li>{escape(text)}</li>")
     parts += [f"<li>{escape(line)}.</li>" for line in not_used(project)]
-    for stage, what in (("recordings", "recording_id"), ("plates", "plate_id")):
-        parts += [f"<li>{escape(text)}</li>" for text in _not_passed(project, stage, what)]
+    for section in UNITS:
+        parts += items_html(not_passed(project, section))
     return Fragment(f"<ul>{''.join(parts)}</ul>" if parts else "<p>Nothing is missing, excluded or left out.</p>")
-
-
-def _not_passed(project: Study, stage: str, what: str) -> list[str]:
-    path = project.results / stage / "quality.csv"
-    if not project.experiments(stage) or not path.exists():
-        return []
-    quality = read_table(path)
-    found = quality[quality["verdict"] != "pass"]
-    return [f"{stage[:-1]} {row[what]}: {row['verdict']}, {row['reason']}." for _, row in found.iterrows()]
 
 
 def methods(project: Study) -> Fragment:
@@ -114,7 +102,9 @@ def methods(project: Study) -> Fragment:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = [f"{r.analysis.title}, {r.experiment}: {CHAPTERS[r.analysis.name].method(r)}." for r in all_results(project)]
     paragraphs = [*told, f"Computed with {versions}."]
-    return Fragment("".join(f"<p>{escape(p)}</p>" for p in paragraphs if p) + _provenance(project))
+    made_by = link_html("results/notebooks/90_report.ipynb", "../notebooks/90_report.ipynb").html
+    words = "".join(f"<p>{escape(p)}</p>" for p in paragraphs if p)
+    return Fragment(f"{words}{_provenance(project)}<p>This report is made by {made_by}.</p>")
 
 
 def _provenance(project: Study) -> str:

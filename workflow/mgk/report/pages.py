@@ -10,6 +10,7 @@ Vocabulary: a page is the HTML file of one notebook; cell `cN` is the N-th cell 
 import re
 from pathlib import Path
 
+from mgk.report.html import CSV_ADDRESS
 from mgk.tables.problems import InputError, Problem
 
 HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*$", re.MULTILINE)
@@ -34,7 +35,7 @@ def render_notebook(notebook: Path, html: Path, *, title: str, home: str | None,
     home : str or None
         Address of the report relative to the page, for the link back.
     hide_code : bool
-        True folds the code of each cell away (the report), False shows it unfolded (the notebook pages).
+        True leaves the code out and numbers figures and tables (the report); False shows it (the notebook pages).
 
     Raises
     ------
@@ -60,6 +61,9 @@ def render_notebook(notebook: Path, html: Path, *, title: str, home: str | None,
     soup = BeautifulSoup(text, features="html.parser")
     _refuse_what_is_not_held(soup, notebook.name)
     _leave_one_title(soup, title)
+    if hide_code:
+        _number(soup, "figure", "figcaption")
+        _number(soup, "table", "caption")
     _list_contents(soup)
     html.parent.mkdir(parents=True, exist_ok=True)
     beside = html.with_name(f".{html.name}.part")
@@ -120,7 +124,8 @@ def _not_held(element) -> list[str]:
         if attribute.startswith("on"):
             found.append(f"<{element.name} {attribute}>")
         elif element.name in ("a", "area") and attribute == "href":
-            if str(value).strip().lower().startswith(("javascript:", "data:", "vbscript:")):
+            saved = element.has_attr("download") and str(value).startswith(CSV_ADDRESS)
+            if not saved and str(value).strip().lower().startswith(("javascript:", "data:", "vbscript:")):
                 found.append(f"<{element.name} {attribute}={value}>")
         elif attribute in ADDRESS_ATTRIBUTES and not str(value).strip().startswith(("data:", "#")):
             found.append(f"<{element.name} {attribute}={value}>")
@@ -139,6 +144,15 @@ def _leave_one_title(soup, title: str) -> None:
         heading.name = "h2"
 
 
+def _number(soup, kind: str, caption: str) -> None:
+    """Number the captions of figures or tables through the page, and give each its anchor."""
+    for number, words in enumerate(soup.find("main").find_all(caption), 1):
+        words.find_parent(kind)["id"] = f"{kind}-{number}"
+        label = soup.new_tag("span", attrs={"class": "number"})
+        label.string = f"{kind.capitalize()} {number}. "
+        words.insert(0, label)
+
+
 def _list_contents(soup) -> None:
     """Give h2 and h3 their anchors and list them in the table of contents."""
     taken = {element["id"] for element in soup.find_all(id=True)}
@@ -155,7 +169,7 @@ def _list_contents(soup) -> None:
     if entries.contents:
         summary = soup.new_tag("summary")
         summary.string = "Contents"
-        contents = soup.new_tag("details", attrs={"open": ""})
+        contents = soup.new_tag("details")
         contents.extend([summary, entries])
         soup.find("nav").append(contents)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.analyses import ANALYSES, Analysis
+from mgk.notebooks import written_in
 from mgk.study import Study
 from mgk.tables import read_table
 from mgk.tables.yaml_file import load_yaml
@@ -40,6 +41,11 @@ class Results:
     def executed(self) -> Path:
         """The executed notebook."""
         return self.project.root / self.analysis.executed(self.experiment)
+
+    @cached_property
+    def cells(self) -> dict[str, str]:
+        """The cell of the executed notebook that wrote each output, by the output's name."""
+        return written_in(self.executed) if self.executed.exists() else {}
 
     @property
     def settings(self) -> dict:

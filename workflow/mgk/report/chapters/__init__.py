@@ -6,12 +6,19 @@ says so, with the place of the failed notebook when there is one.
 
 from html import escape
 
+import pandas as pd
+
 from mgk.report.chapters import atpase, block, claims, clinical, currents, forms, magnesium, plates, quality, solutions
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.html import Fragment, figure_html, link_html
 from mgk.report.markdown import markdown_html
+from mgk.report.origins import file_address, origin_html, page_address, raw_anchor
 from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
+from mgk.tables import read_table
+
+# What is judged in each section, as in the columns of its quality.csv.
+UNITS = {"recordings": "recording", "plates": "plate"}
 
 # By the name of the analysis in `mgk.analyses`, which also sets the order.
 CHAPTERS: dict[str, Chapter] = {
@@ -43,30 +50,57 @@ def chapter(project: Study, name: str) -> Fragment:
 def _experiment(results: Results) -> str:
     heading = "" if results.analysis.once else f"<h3>{escape(results.title)}</h3>"
     if not results.is_there:
-        return f"{heading}<p><strong>{missing(results)}</strong></p>"
-    place = results.analysis.folder(results.experiment).removeprefix("results")
-    links = ", ".join(link_html(t, f"..{place}/{t}").html for t in results.analysis.tables)
-    notebook = notebook_link(results).html
-    above = f"<p>Data: {KINDS[results.data]}. Notebook: {notebook}. Tables: {links}.</p>"
-    return heading + above + _figures(results) + CHAPTERS[results.analysis.name].tables(results).html
+        return f'{heading}<p class="missing"><strong>{missing(results)}</strong></p>'
+    parts = CHAPTERS[results.analysis.name]
+    links = ", ".join(link_html(t, file_address(results, t)).html for t in results.analysis.tables)
+    facts = f"Data: {KINDS[results.data]}. Notebook: {notebook_link(results).html}. Tables: {links}. "
+    facts += f'<a href="#{raw_anchor(results)}">Raw files</a>.'
+    method = f"Method: {escape(parts.method(results))}."
+    return f"{heading}<p>{facts}</p><p>{method}</p>{_left_out(results)}{_figures(results)}{parts.tables(results).html}"
+
+
+def _left_out(results: Results) -> str:
+    """Return what of this experiment has a warning or is excluded, folded; nothing when all passed."""
+    rows = not_passed(results.project, results.analysis.section)
+    items = items_html(rows[rows["experiment"] == results.experiment]) if len(rows) else []
+    if not items:
+        return ""
+    return f"<details><summary>Excluded, or with a warning: {len(items)}</summary><ul>{''.join(items)}</ul></details>"
+
+
+def not_passed(project: Study, section: str) -> pd.DataFrame:
+    """Return the rows of quality.csv of the recordings or plates that did not pass; of none, an empty table."""
+    path = project.results / section / "quality.csv"
+    if section not in UNITS or not project.experiments(section) or not path.exists():
+        return pd.DataFrame()
+    quality = read_table(path)
+    return quality[quality["verdict"] != "pass"].assign(unit=UNITS[section], name=quality[f"{UNITS[section]}_id"])
+
+
+def items_html(rows: pd.DataFrame) -> list[str]:
+    """Return what did not pass as items of a list, each with verdict and reason."""
+    return [f"<li>{escape(f'{r.unit} {r.name}: {r.verdict}, {r.reason}.')}</li>" for r in rows.itertuples(index=False)]
 
 
 def _figures(results: Results) -> str:
-    """Return the figures with caption and n; of one that has nothing to draw, only its words."""
+    """Return the figures with caption, n and origin; of one that has nothing to draw, only its words."""
     n = CHAPTERS[results.analysis.name].count(results)
     shown = []
     for file, caption in results.analysis.figures.items():
         alt = (results.folder / file).with_suffix(".alt.txt").read_text(encoding="utf-8").strip()
-        empty = alt.startswith("Nothing to draw")
-        figure = f"<p>{escape(alt)}</p>" if empty else figure_html(results.folder / file, f"{caption} {n}".strip(), alt)
-        shown.append(figure if empty else figure.html)
+        if alt.startswith("Nothing to draw"):
+            shown.append(f"<p>{escape(alt)}</p>")
+            continue
+        words = f"{'' if results.analysis.once else f'{results.title}. '}{caption} {n}".strip()
+        shown.append(figure_html(results.folder / file, words, alt, origin_html(results, file)).html)
     return "".join(shown)
 
 
-def notebook_link(results: Results) -> Fragment | str:
+def notebook_link(results: Results) -> Fragment:
     """Return a link to the page of the executed notebook; without one, the experiment's id."""
-    page = results.executed.stem
-    return link_html(results.experiment, f"notebooks/{page}.html") if results.executed.exists() else results.experiment
+    if results.executed.exists():
+        return link_html(results.experiment, page_address(results))
+    return Fragment(escape(results.experiment))
 
 
 def missing(results: Results) -> str:

@@ -1,7 +1,8 @@
 """The chapter on published claims."""
 
 from mgk.report.chapters.chapter import Chapter, count_rows, table_of_study
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment
+from mgk.report.origins import results_table
 from mgk.report.results import Results
 
 ABOUT = """## Published claims, checked
@@ -11,12 +12,14 @@ A verdict is about the numbers as printed, not about whether a study was right.
 """
 SHOWN = ("claim_id", "statement", "verdict", "reason", "recomputed", "source")
 
+LABELS = {name: name.replace("_id", "").capitalize() for name in SHOWN}
+
 
 def tables(results: Results) -> Fragment:
     """Show each claim with its verdict and the arithmetic behind it."""
     claims = results.table("claims.csv", text=SHOWN)
     shown = claims[list(SHOWN)].assign(verdict=claims["verdict"].str.replace("_", " "))
-    return table_html(shown, "Verdicts, each with its arithmetic")
+    return results_table(results, "claims.csv", shown, "Verdicts, each with its arithmetic", LABELS)
 
 
 def key_numbers(results: Results) -> list[dict]:
@@ -30,6 +33,7 @@ def key_numbers(results: Results) -> list[dict]:
             "unit": "1",
             "estimate": count,
             "n": f"{len(claims)} claims",
+            "table": "claims.csv",
         }
         for verdict, count in counts.items()
     ]

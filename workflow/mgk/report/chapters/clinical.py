@@ -6,7 +6,8 @@ import pandas as pd
 
 from mgk.meta.effects import find_measure
 from mgk.report.chapters.chapter import Chapter, table_of_study
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment, interval_text
+from mgk.report.origins import results_table
 from mgk.report.results import Results
 
 ABOUT = r"""## Clinical tables
@@ -27,16 +28,21 @@ POOLED = (
 def tables(results: Results) -> Fragment:
     """Show the words of the meta-summary and the pooled estimates."""
     words = _words(results.table("words.csv", text=("section", "text")))
-    return Fragment(words + _pooled_table(results.table("pooled.csv")).html)
+    return Fragment(words + _pooled_table(results, results.table("pooled.csv")).html)
 
 
-def _pooled_table(pooled: pd.DataFrame) -> Fragment:
-    columns = ["model", "method", "test", "k", "back_transformed_estimate", "back_transformed_ci_low",
-               "back_transformed_ci_high", "tau2", "i2", "q", "q_df", "q_p"]  # fmt: skip
+def _pooled_table(results: Results, pooled: pd.DataFrame) -> Fragment:
+    columns = {"Model": pooled["model"], "Method": pooled["method"], "Test": pooled["test"], "Studies": pooled["k"]}
     if (pooled["subgroup"] != "").any():
-        columns.insert(0, "subgroup")
-    labels = {c: c.removeprefix("back_transformed_") for c in columns}
-    return table_html(pooled[columns], "Pooled estimates, back-transformed, with 95 % intervals", labels)
+        columns = {"Subgroup": pooled["subgroup"]} | columns
+    columns["Estimate [95 % CI]"] = [
+        interval_text(r.back_transformed_estimate, r.back_transformed_ci_low, r.back_transformed_ci_high)
+        for r in pooled.itertuples()
+    ]
+    columns |= {"tau²": pooled["tau2"], "I² (%)": pooled["i2"], "Q": pooled["q"], "df": pooled["q_df"]}
+    columns["p of Q"] = pooled["q_p"]
+    caption = f"{results.title}. Pooled estimates, back-transformed"
+    return results_table(results, "pooled.csv", pd.DataFrame(columns), caption, csv=pooled)
 
 
 def _words(words: pd.DataFrame) -> str:
@@ -60,7 +66,7 @@ def key_numbers(results: Results) -> list[dict]:
     rows = []
     for model, method, test, group, compared in POOLED:
         chosen = pooled[(pooled["model"] == model) & (pooled["method"] == method) & (pooled["test"] == test)]
-        for _, row in chosen[chosen["subgroup"] == ""].iterrows():
+        for place, row in chosen[chosen["subgroup"] == ""].iterrows():
             found = {
                 "group": group,
                 "quantity": find_measure(results.settings["measure"]).label,
@@ -71,6 +77,8 @@ def key_numbers(results: Results) -> list[dict]:
                 "n": f"{row['k']:.0f} studies",
                 "verdict": "estimated" if pd.notna(row["back_transformed_estimate"]) else "not_identified",
                 "reason": row["note"],
+                "table": "pooled.csv",
+                "row": place,
             }
             published = [p for p in results.settings.get("published", []) if p["model"] == model] if compared else []
             rows += [found | _published(p) for p in published] or [found]

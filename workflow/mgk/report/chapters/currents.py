@@ -5,9 +5,10 @@ import math
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import SHOWN, count_groups, counted, groups_of, key_fits
+from mgk.report.chapters.fits import count_groups, counted, groups_of, key_fits, parameters_table, verdict_text
 from mgk.report.chapters.windows import measured_in_windows
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment, interval_text
+from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
 
 ABOUT = r"""## Current-voltage relations
@@ -30,16 +31,30 @@ SHIFTS = {"boltzmann_activation": "shift of V1/2, activation", "boltzmann_inacti
 def tables(results: Results) -> Fragment:
     """Show the parameters of each group, and the conditions compared."""
     groups = groups_of(results)
-    shown = groups.loc[~groups["model"].str.startswith("chord"), list(SHOWN)]
-    parameters = table_html(shown, "Parameters per group: cells within animals, 95 % intervals")
-    return Fragment(parameters.html + _comparisons_table(results.table("comparisons.csv")))
+    shown = groups[~groups["model"].str.startswith("chord")]
+    parameters = parameters_table(results, shown, "Parameters per group: cells within animals")
+    return Fragment(parameters.html + _comparisons_table(results))
 
 
-def _comparisons_table(comparisons: pd.DataFrame) -> str:
-    if comparisons.empty:
+def _comparisons_table(results: Results) -> str:
+    found = results.table("comparisons.csv")
+    if found.empty:
         return "<p>There is nothing to compare: fewer than two conditions with a quantity of their own.</p>"
-    caption = "Conditions compared, the animal being the unit; p adjusted by Holm's method over all rows"
-    return table_html(comparisons.drop(columns=["experiment", "se", "df"]), caption).html
+    shown = pd.DataFrame(
+        {
+            "Compared": found["group_b"] + " minus " + found["group_a"],
+            "Model": found["model"],
+            "Quantity": found["quantity"],
+            "Difference [95 % CI]": [interval_text(f.difference, f.ci_low, f.ci_high) for f in found.itertuples()],
+            "Unit": found["unit"],
+            "p": found["p"],
+            "p (Holm)": found["p_holm"],
+            "n": [counted(results.analysis, f.n_cells, f.n_animals) for f in found.itertuples()],
+            "Method": [verdict_text(f.method, f.reason) for f in found.itertuples()],
+        }
+    )
+    caption = "Conditions compared, the animal being the unit; p (Holm) over all rows"
+    return results_table(results, "comparisons.csv", shown, f"{results.title}. {caption}", csv=found).html
 
 
 def key_numbers(results: Results) -> list[dict]:
@@ -60,10 +75,11 @@ def _shifts(results: Results) -> list[dict]:
     """Return the shifts of V1/2 between conditions, beside the difference of what was put in."""
     table = results.table("comparisons.csv")
     rows = []
-    for _, found in table[table["model"].isin(SHIFTS) & (table["quantity"] == "v_half_mv")].iterrows():
+    for place, found in table[table["model"].isin(SHIFTS) & (table["quantity"] == "v_half_mv")].iterrows():
         ends = [put_in(results.truth, found[group], "v_half_mv") for group in ("group_a", "group_b")]
         row = {"group": f"{found['group_b']} minus {found['group_a']}", "quantity": SHIFTS[found["model"]]}
         row |= {"n": counted(results.analysis, found["n_cells"], found["n_animals"]), "estimate": found["difference"]}
+        row |= {"table": "comparisons.csv", "row": place}
         row |= {c: found[c] for c in ("unit", "ci_low", "ci_high", "reason")}
         p = f"p {found['p']:.2g}, Holm {found['p_holm']:.2g}; {found['method']}" if found["p"] >= 0 else "no test"
         row["reason"] = "; ".join(x for x in (p, found["reason"]) if isinstance(x, str) and x)

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 
 from mgk.analyses import Analysis
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment, interval_text
+from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
 
 # (model, parameter) -> (quantity, its name in truth.yaml, or nothing). The model is matched by its beginning.
 KeyFits = Mapping[tuple[str, str], tuple[str, str]]
 
-SHOWN = (
+# What a download of parameters holds.
+SAVED = (
     "group",
     "model",
     "parameter",
@@ -43,9 +45,10 @@ def key_fits(parameters: KeyFits) -> Callable[[Results], list[dict]]:
         fits = groups_of(results)
         rows = []
         for (model, parameter), (quantity, true_name) in parameters.items():
-            for _, fit in fits[(fits["parameter"] == parameter) & fits["model"].str.startswith(model)].iterrows():
+            for place, fit in fits[(fits["parameter"] == parameter) & fits["model"].str.startswith(model)].iterrows():
                 n = counted(results.analysis, fit["n_cells"], fit["n_animals"])
                 row = {"group": fit["group"], "quantity": quantity, "n": n}
+                row |= {"table": "fits.csv", "row": place}
                 row |= {c: fit[c] for c in ("unit", "estimate", "ci_low", "ci_high", "verdict", "reason")}
                 rows.append(row | put_in(results.truth, fit["group"], true_name))
         return rows
@@ -65,7 +68,30 @@ def count_groups(results: Results) -> str:
 
 def groups_table(results: Results) -> Fragment:
     """Return the parameters of each group."""
-    return table_html(groups_of(results)[list(SHOWN)], "Parameters per group: cells within animals, 95 % intervals")
+    return parameters_table(results, groups_of(results), "Parameters per group: cells within animals")
+
+
+def parameters_table(results: Results, fits: pd.DataFrame, caption: str) -> Fragment:
+    """Return rows of fits.csv as HTML: each parameter with interval, n, verdict and the way home."""
+    shown = pd.DataFrame(
+        {
+            "Group": fits["group"],
+            "Model": fits["model"],
+            "Parameter": fits["parameter"],
+            "Estimate [95 % CI]": [interval_text(f.estimate, f.ci_low, f.ci_high) for f in fits.itertuples()],
+            "Unit": fits["unit"],
+            "n": [counted(results.analysis, f.n_cells, f.n_animals) for f in fits.itertuples()],
+            "Verdict": [verdict_text(f.verdict, f.reason) for f in fits.itertuples()],
+        },
+        dtype=object,
+    )
+    return results_table(results, "fits.csv", shown, f"{results.title}. {caption}", csv=fits[list(SAVED)])
+
+
+def verdict_text(verdict: str, reason: str) -> str:
+    """Return a verdict with its reason, when there is one."""
+    words = verdict.replace("_", " ")
+    return f"{words}: {reason}" if reason else words
 
 
 def counted(analysis: Analysis, n: float, n_animals: float) -> str:

@@ -5,7 +5,8 @@ import math
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment, interval_text
+from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
 
 ABOUT = r"""## Free Mg2+ by mag-fura-2
@@ -16,7 +17,7 @@ hold them.
 A sample outside the calibrated range is censored, not dropped. The result scales with $K_d$, so it is shown at each
 published one.
 """
-SHOWN = (
+SAVED = (
     "condition", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples", "n_below_rmin", "n_above_rmax",
     "reason",
 )  # fmt: skip
@@ -28,8 +29,22 @@ def tables(results: Results) -> Fragment:
     means = groups[groups["statistic"] == "mean"]
     mean = means[means["ci_low"].notna()]
     unknown = means[means["ci_low"].isna()].drop_duplicates("condition")
-    shown = pd.concat([mean, unknown])[list(SHOWN)].rename(columns={"estimate": "mean"})
-    return table_html(shown, "Mean free Mg2+ (mM) over animals at each published Kd (mM), with 95 % intervals")
+    found = pd.concat([mean, unknown])
+    shown = pd.DataFrame(
+        {
+            "Condition": found["condition"],
+            "Kd (mM)": found["kd_mm"],
+            "Mean free Mg2+ [95 % CI] (mM)": [
+                interval_text(f.estimate, f.ci_low, f.ci_high) for f in found.itertuples()
+            ],
+            "n": [f"{f.n_samples:.0f} samples, {f.n_animals:.0f} animals" for f in found.itertuples()],
+            "Below Rmin": found["n_below_rmin"],
+            "Above Rmax": found["n_above_rmax"],
+            "Reason": found["reason"],
+        }
+    )
+    caption = f"{results.title}. Mean free Mg2+ over animals at each published Kd"
+    return results_table(results, "groups.csv", shown, caption, csv=found[list(SAVED)])
 
 
 def count(results: Results) -> str:
@@ -43,7 +58,7 @@ def key_numbers(results: Results) -> list[dict]:
     groups = results.table("groups.csv")
     kd_mm = results.settings["kd_mm"]["value"]
     rows = []
-    for _, group in groups[(groups["kd_mm"] == kd_mm) & (groups["statistic"] == "mean")].iterrows():
+    for place, group in groups[(groups["kd_mm"] == kd_mm) & (groups["statistic"] == "mean")].iterrows():
         censored = group["n_below_rmin"] + group["n_above_rmax"]
         row = {
             "group": group["condition"],
@@ -51,6 +66,8 @@ def key_numbers(results: Results) -> list[dict]:
             "unit": "mM",
             "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
             "verdict": "identified" if math.isfinite(group["ci_high"]) else "not_identified",
+            "table": "groups.csv",
+            "row": place,
             **{c: group[c] for c in ("estimate", "ci_low", "ci_high", "reason")},
         }
         if censored:

@@ -1,9 +1,10 @@
 """The chapter on the membrane test and the quality of recordings."""
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import SHOWN, count_groups, groups_of, key_fits
+from mgk.report.chapters.fits import count_groups, groups_of, key_fits, parameters_table
 from mgk.report.chapters.windows import measured_in_windows
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment
+from mgk.report.origins import made_of_several, results_table
 from mgk.report.results import Results
 
 ABOUT = """## Quality of the recordings
@@ -20,10 +21,12 @@ KEY_FITS = {
 def tables(results: Results) -> Fragment:
     """Show how many recordings have each verdict, and the passive properties where they were tested."""
     verdicts = results.table("verdicts.csv").groupby(["verdict", "reason"], sort=False)["recording_id"].nunique()
-    counts = table_html(verdicts.rename("recordings").reset_index(), "Verdicts of quality")
-    groups = groups_of(results)[list(SHOWN)]
-    caption = "Passive properties: cells within animals, geometric means, 95 % intervals"
-    return counts if groups.empty else Fragment(counts.html + table_html(groups, caption).html)
+    counts = made_of_several(verdicts.rename("recordings").reset_index())
+    shown = results_table(results, "verdicts.csv", counts, f"{results.title}. Verdicts of quality").html
+    groups = groups_of(results)
+    if not groups.empty:
+        shown += parameters_table(results, groups, "Passive properties: cells within animals, geometric means").html
+    return Fragment(shown)
 
 
 CHAPTER = Chapter(ABOUT, tables, count_groups, key_fits(KEY_FITS), measured_in_windows)

@@ -5,7 +5,8 @@ from html import escape
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter, count_rows
-from mgk.report.html import Fragment, link_html, table_html
+from mgk.report.html import Fragment, link_html
+from mgk.report.origins import made_of_several, results_table
 from mgk.report.results import Results
 from mgk.solutions.overview import set_spread
 
@@ -33,12 +34,15 @@ def tables(results: Results) -> Fragment:
     solutions = results.table("solutions.csv", text=SOLUTION_TEXT)
     words = "Ions and MgATP at equilibrium, mM; species that are not in a recipe are left empty"
     every = link_html("free_ions.csv", "../solutions/free_ions.csv").html
-    parts = [table_html(_with_ions(results, solutions), words).html, f"<p>Every species: {every}.</p>"]
+    parts = [
+        results_table(results, "solutions.csv", _with_ions(results, solutions), words).html,
+        f"<p>Every species: {every}.</p>",
+    ]
     parts += [_remarks(solutions), _spread(results)]
     pairs = results.table("pairs.csv", text=PAIR_TEXT)
     if len(pairs):
         caption = "Equilibrium, GHK and junction potentials (bath minus pipette) of each pair of solutions, mV"
-        parts.append(table_html(pairs.drop(columns=["constants"]), caption).html)
+        parts.append(results_table(results, "pairs.csv", pairs.drop(columns=["constants"]), caption).html)
     return Fragment("".join(parts))
 
 
@@ -57,9 +61,9 @@ def _remarks(solutions: pd.DataFrame) -> str:
 
 def _spread(results: Results) -> str:
     spread = set_spread(results.table("constant_sets.csv", text=SET_TEXT))
-    several = spread[spread["n_sets"] > 1]
+    several = made_of_several(spread[spread["n_sets"] > 1])
     caption = "Spread between sets of constants, as ratios to the set in use"
-    return table_html(several, caption).html if len(several) else ""
+    return results_table(results, "constant_sets.csv", several, caption).html if len(several) else ""
 
 
 def key_numbers(results: Results) -> list[dict]:
@@ -79,6 +83,8 @@ def key_numbers(results: Results) -> list[dict]:
                 "estimate": row.concentration_mm,
                 "n": "1 recipe",
                 "verdict": "computed",
+                "table": "binding.csv",
+                "row": row.Index,
                 "reason": said if found["n_sets"] > 1 else "one set of constants covers it",
             }
         )

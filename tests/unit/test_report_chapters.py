@@ -1,0 +1,141 @@
+"""What a number of the report says of itself: where it comes from, what a checklist misses, what was left out."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from studies import small_study
+
+from mgk.analyses import ANALYSES
+from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
+from mgk.provenance import sha256
+from mgk.report import checklists, glance
+from mgk.report.html import interval_text
+from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
+from mgk.report.results import Results
+from mgk.study import Study
+from mgk.upstream import raw_files
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A study of recordings and plates whose results are not there."""
+    return Study.open(small_study(tmp_path_factory.mktemp("chapters") / "study", "recordings", "plates", "clinical"))
+
+
+@pytest.fixture(scope="module")
+def block(study):
+    """Its block by Mg2+, with an executed notebook whose cell c2 wrote fits.csv."""
+    results = Results(study, ANALYSES["magnesium_block"], "romk_block")
+    cells = [new_code_cell("x", metadata={WRITES: ["fits.csv"]} if n == 2 else {}) for n in range(3)]
+    for number, cell in enumerate(cells):
+        cell.id = f"c{number}"
+    results.executed.parent.mkdir(parents=True)
+    nbformat.write(new_notebook(cells=cells), results.executed)
+    return results
+
+
+def test_the_runner_notes_which_cell_wrote_which_output(tmp_path, monkeypatch):
+    sources = [
+        'output = "."',
+        "open('../a.csv', 'w').write('1')",
+        "pass",
+        "open('../a.csv', 'a').write('2')\nopen('../b.csv', 'w').write('3')",
+    ]
+    cells = [new_code_cell(s) for s in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    notebook, executed = tmp_path / "x.ipynb", tmp_path / "done" / "x.ipynb"
+    nbformat.write(new_notebook(cells=cells), notebook)
+    outputs = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    (tmp_path / "results").mkdir()
+    outputs[0].write_text("left over from an earlier run")
+    # As Snakemake does it: from the study's folder, with paths relative to it, while the kernel works elsewhere.
+    monkeypatch.chdir(tmp_path)
+    relative = [path.relative_to(tmp_path) for path in outputs]
+    run_notebook(
+        notebook, executed, {"output": "."}, folder=tmp_path / "results", log=Path("logs/x.log"), outputs=relative
+    )
+    # The injected parameters are cell c1; the last cell that wrote a file is the one that made it what it is.
+    assert written_in(executed) == {"a.csv": "c4", "b.csv": "c4"}
+    document = nbformat.read(executed, as_version=4)
+    assert [cell.metadata.get(WRITES) for cell in document.cells] == [None, None, ["a.csv"], None, ["a.csv", "b.csv"]]
+    assert normalise(document).cells[2].metadata[WRITES] == ["a.csv"]
+    assert not any(WRITES in cell.metadata for cell in for_git(document).cells)
+
+
+def test_a_number_leads_to_its_cell_its_row_and_its_raw_files(block):
+    html = origin_html(block, "fits.csv", 0).html
+    assert 'href="notebooks/30_magnesium_block__romk_block.html#cell-c2"' in html
+    assert ">cell c2</a>" in html
+    assert 'href="../block/romk_block/fits.csv"' in html
+    assert ">row 2</a>" in html
+    assert 'href="#raw-recordings-romk_block"' in html
+    # A table that no cell is known to have written leads to the notebook, and claims no cell.
+    other = origin_html(block, "models.csv").html
+    assert 'href="notebooks/30_magnesium_block__romk_block.html"' in other
+    assert ">models.csv</a>" in other
+
+
+def test_rows_keep_their_number_when_some_are_left_out(block):
+    table = pd.DataFrame({"x": [1, 2, 3, 4]})
+    html = results_table(block, "fits.csv", table[table["x"] > 2], "c").html
+    assert [f">row {n}</a>" in html for n in range(2, 6)] == [False, False, True, True]
+    counted = made_of_several(table.groupby("x").size().rename("n").reset_index())
+    assert ">row" not in results_table(block, "fits.csv", counted, "c").html
+
+
+def test_raw_files_are_listed_once_with_their_checksum(study, block):
+    files = raw_files(study, "recordings", block.experiment)
+    rows = study.table("recordings")
+    named = rows.loc[rows["experiment"] == "romk_block", "file"]
+    assert set(files) == {*("raw_data/" + named), "raw_data/recordings.csv", "raw_data/solutions.yaml", "config.yaml"}
+    html = raw_files_section(study).html
+    for file in files:
+        assert sha256(study.root / file) in html
+    # One list for all analyses of an experiment.
+    assert html.count('id="raw-recordings-romk_block"') == 1
+    assert html.count("<details>") == len({(ANALYSES[a].section, e) for a, e in study.analyses()})
+
+
+def test_a_checklist_names_what_is_missing():
+    rows = pd.DataFrame({"a": ["x", "y", "x"], "b": [1.0, None, 3.0], "c": ["", "", ""], "d": [22.0, 22.0, 22.0]})
+    said = [checklists.stated(rows, name) for name in ("a", "b", "c", "d", "absent")]
+    assert said == ["x, y", "1 to 3; MISSING in 1 of 3 rows", "MISSING", "22", "MISSING"]
+
+
+def test_the_checklist_of_a_study(study):
+    items = checklists._recordings(study, "romk_block").set_index("Item")["The study says"]
+    assert items["Configuration"] == "inside_out"
+    assert items["Temperature (°C)"] == "22"
+    assert items["Construct or preparation"] == "MISSING"
+    assert items["Junction potential"] == "none"
+    assert items["n used (of all)"] == "MISSING"  # nothing was measured yet
+    words = checklists.all_checklists(study).html
+    assert "items missing" in words
+
+
+def test_the_first_screen_says_what_is_missing_and_how_to_verify(study, tmp_path):
+    numbers = pd.DataFrame()
+    words = glance.glance(study, numbers).html
+    n = len(study.analyses())
+    assert f"{n} of {n} chapters are missing" in words
+    assert "No key numbers" in words
+    assert "Simulated, with known truth" in words
+    assert "make verify" in words
+
+
+def test_the_first_screen_tells_what_verify_found(study):
+    path = study.results / "verification" / "verification.json"
+    path.parent.mkdir(parents=True)
+    found = {"verdict": "not verified", "python": "3.11", "numbers": [{}, {}]}
+    path.write_text(json.dumps(found), encoding="utf-8")
+    assert "not verified</a>: 2 numbers" in glance.reproduction(study)
+    path.unlink()
+
+
+def test_an_interval_is_rounded_with_its_estimate():
+    assert interval_text(7.7123, 6.98, 8.514) == "7.71 [6.98, 8.51]"
+    assert interval_text(3.0, float("nan"), float("nan")) == "3.00"

@@ -1,0 +1,119 @@
+"""Checklists of what a reader needs to judge an experiment, filled from the study; what it does not say is named.
+
+Recordings: a minimum of our own, the items that reports of patch-clamp work are usually asked for (assumed, no source
+read). Assays of enzymes: STRENDA, as the notebook of the analysis fills it (`strenda.csv`). Clinical tables: what a
+reader has to supply stands in their chapter.
+"""
+
+from collections.abc import Callable
+from html import escape
+
+import pandas as pd
+
+from mgk.report.html import Fragment, table_html
+from mgk.report.results import all_results
+from mgk.study import Study
+from mgk.tables import read_table
+
+MISSING = "MISSING"
+MOST_NAMED = 6
+
+
+def all_checklists(project: Study) -> Fragment:
+    """Return the checklists of the experiments that have one, each below its heading."""
+    parts = [_section(experiment, _recordings(project, experiment)) for experiment in project.experiments("recordings")]
+    for results in all_results(project):
+        if "strenda.csv" in results.analysis.tables and results.is_there:
+            parts.append(_section(f"{results.experiment}, STRENDA", results.table("strenda.csv")))
+    return Fragment("".join(parts) or "<p>No recordings and no enzyme assays: no checklist applies.</p>")
+
+
+def _section(name: str, items: pd.DataFrame) -> str:
+    open_items = int((items == MISSING).any(axis=1).sum())
+    state = f"{open_items} of {len(items)} items missing" if open_items else f"all {len(items)} items stated"
+    table = table_html(items, f"Checklist of {name}").html
+    return f"<details><summary>{escape(name)}: {state}</summary>{table}</details>"
+
+
+def _recordings(project: Study, experiment: str) -> pd.DataFrame:
+    """Return the items for an experiment of recordings: item, what the study says, where it says so."""
+    rows = project.table("recordings")
+    rows = rows[rows["experiment"] == experiment]
+    settings = project.experiment("recordings", experiment)
+    found = [(item, stated(rows, name), f"recordings.csv: {name}") for item, name in COLUMNS.items()]
+    for item, (name, say) in MEASURED.items():
+        path = project.results / "recordings" / experiment / name
+        found.append((item, say(read_table(path)) if path.exists() else MISSING, f"results: {name}"))
+    given = settings.get("corrections") or {}
+    for item, key in CORRECTIONS.items():
+        found.append((item, given.get(key, "none"), f"config.yaml: corrections.{key}"))
+    quality = settings.get("quality") or {}
+    limits = "; ".join(f"{name} {q['value']:g} {q['unit']}" for name, q in quality.items()) or "those of the project"
+    found.append(("Limits of quality", limits, "config.yaml: quality; thresholds.csv"))
+    excluded = rows["exclude"].fillna("") if "exclude" in rows else pd.Series([], dtype=str)
+    reasons = "; ".join(f"{n}: {why}" for why, n in excluded[excluded != ""].value_counts(sort=False).items())
+    found.append(("Excluded by hand, with reasons", reasons or "none", "recordings.csv: exclude"))
+    return pd.DataFrame(found, columns=["Item", "The study says", "Where"])
+
+
+def stated(rows: pd.DataFrame, name: str) -> str:
+    """Return what a column says: its values or their span, of how many rows; MISSING when it says nothing."""
+    values = rows[name].dropna() if name in rows else pd.Series([], dtype=object)
+    values = values[values.astype(str) != ""]
+    if values.empty:
+        return MISSING
+    if pd.api.types.is_numeric_dtype(values):
+        low, high = values.min(), values.max()
+        words = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    else:
+        kinds = list(dict.fromkeys(values.astype(str)))
+        words = ", ".join(kinds[:MOST_NAMED]) + (f" and {len(kinds) - MOST_NAMED} more" * (len(kinds) > MOST_NAMED))
+    return words if len(values) == len(rows) else f"{words}; {MISSING} in {len(rows) - len(values)} of {len(rows)} rows"
+
+
+def _span(name: str, unit: str) -> Callable[[pd.DataFrame], str]:
+    """Return a function that says the span of a measured column."""
+
+    def say(table: pd.DataFrame) -> str:
+        words = stated(table, name)
+        return words if words == MISSING else f"{words} {unit}".replace(f"; {MISSING}", f" {unit}; {MISSING}", 1)
+
+    return say
+
+
+def _counts(table: pd.DataFrame) -> str:
+    kept = table[table["verdict"] != "exclude"]
+    return (
+        f"{len(kept)} recordings, {kept['cell_id'].nunique()} cells, {kept['animal_id'].nunique()} animals "
+        f"(of {len(table)}, {table['cell_id'].nunique()}, {table['animal_id'].nunique()})"
+    )
+
+
+# Item -> column of raw_data/recordings.csv.
+COLUMNS = {
+    "Configuration": "configuration",
+    "Construct or preparation": "construct",
+    "Pipette solution": "pipette_solution",
+    "Bath solution": "bath_solution",
+    "Temperature (°C)": "temperature_c",
+    "Seal (MOhm)": "seal_mohm",
+    "Series resistance (MOhm)": "series_resistance_mohm",
+    "Series resistance compensated (%)": "compensation_percent",
+    "Membrane capacitance (pF)": "cell_capacitance_pf",
+    "Day of recording": "date",
+}
+# Item -> table of the experiment and how to say it.
+MEASURED = {
+    "Sampling rate": ("quality.csv", _span("rate_hz", "Hz")),
+    "Filter": ("quality.csv", _span("filter_hz", "Hz")),
+    "Holding potential": ("measurements.csv", _span("holding_mv", "mV")),
+    "Command, how it is known": ("quality.csv", _span("command_source", "")),
+    "Noise of the baseline": ("quality.csv", _span("baseline_sd_pa", "pA")),
+    "n used (of all)": ("quality.csv", _counts),
+}
+# Item -> key of the corrections of config.yaml.
+CORRECTIONS = {
+    "Junction potential": "junction_potential",
+    "Series resistance, correction": "series_resistance",
+    "Leak": "leak",
+}
