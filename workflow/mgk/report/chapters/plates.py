@@ -1,7 +1,8 @@
 """The chapter on the quality of plates."""
 
 from mgk.report.chapters.chapter import Chapter, no_key_numbers
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment
+from mgk.report.origins import results_table
 from mgk.report.results import Results
 
 ABOUT = r"""## Quality of the plates
@@ -21,7 +22,7 @@ def tables(results: Results) -> Fragment:
     """Show the verdict on each plate with the numbers that it rests on."""
     verdicts = results.table("verdicts.csv", text=("verdict", "reason"))
     caption = "Plates: separation of the controls; effects of position and spread of like wells in % of the mean"
-    return table_html(verdicts[list(SHOWN)], caption)
+    return results_table(results, "verdicts.csv", verdicts[list(SHOWN)], caption)
 
 
 def count(results: Results) -> str:
