@@ -94,10 +94,10 @@ def config_text(stages: tuple[str, ...]) -> str:
         "is one name or a [list, of, names]; a constant is {value: , unit: , source: }."
     )
     lines, said = _comment(head, 0), set()
-    for name, part in schema["properties"].items():
-        if name in EXPERIMENTS and name not in stages:
-            continue
-        lines += ["", *_key(name, part, (name,), name == "study" or name in stages, said)]
+    sections = schema["properties"]
+    active = [name for name in sections if name == "study" or name in stages]
+    for name in [*active, *(s for s in sections if s not in (*active, *EXPERIMENTS))]:
+        lines += ["", *_key(name, sections[name], (name,), name in active, said)]
     return "\n".join(lines) + "\n"
 
 
