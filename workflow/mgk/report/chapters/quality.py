@@ -22,7 +22,8 @@ def tables(results: Results) -> Fragment:
     """Show how many recordings have each verdict, and the passive properties where they were tested."""
     verdicts = results.table("verdicts.csv").groupby(["verdict", "reason"], sort=False)["recording_id"].nunique()
     counts = made_of_several(verdicts.rename("recordings").reset_index())
-    shown = results_table(results, "verdicts.csv", counts, f"{results.title}. Verdicts of quality").html
+    caption = f"{results.title}. Verdicts of quality"
+    shown = results_table(results, "verdicts.csv", counts, caption, {name: name.capitalize() for name in counts}).html
     groups = groups_of(results)
     if not groups.empty:
         shown += parameters_table(results, groups, "Passive properties: cells within animals, geometric means").html
