@@ -23,7 +23,7 @@ import pandas as pd
 
 from mgk import environment
 
-STAGES = ("block",)
+STAGES = ("block", "magnesium")
 DOCUMENTS = Path(__file__).parents[1] / "docs"
 CHUNK = 10
 

@@ -69,9 +69,14 @@ def _values(sample: Sample, run) -> np.ndarray:
 
 
 def group_table(
-    found: list[Sample], calibrations: Mapping[str, Calibration], given: Settings, *, seed: int = SEED
+    found: list[Sample],
+    calibrations: Mapping[str, Calibration],
+    given: Settings,
+    *,
+    seed: int = SEED,
+    published: bool = True,
 ) -> pd.DataFrame:
-    """Return mean and median free Mg2+ of each condition over its animals, at each Kd.
+    """Return mean and median free Mg2+ of each condition over its animals, at each Kd (or at that of the settings).
 
     The animal is the unit; its samples are averaged first. In each draw the animals take that draw's background, Rmin,
     Rmax and beta, which are common to a run; the error of their own wells is not added, for the scatter of the animals
@@ -85,7 +90,7 @@ def group_table(
     reason (why a number is not given).
     """
     rows = []
-    for kd_mm, source in kd_choices(given):
+    for kd_mm, source in kd_choices(given)[: None if published else 1]:
         for condition in dict.fromkeys(sample.condition for sample in found):
             members = Members([s for s in found if s.condition == condition], calibrations, given, kd_mm)
             counts = _counts(members)
@@ -220,8 +225,7 @@ def _compared(members: Members, pair: tuple[str, str], log: bool, mixed: bool, s
     difference = _difference_of(members, pair, log, paired=test.method.startswith("paired"))
     with np.errstate(invalid="ignore", divide="ignore"):
         parts = [float(np.var(difference(members.values(only=part)))) for part in members.parts]
-        drawn = difference(values)[1:]
-    se_calibration = float(drawn.std(ddof=1))
+        se_calibration = float(difference(values)[1:].std(ddof=1))
     if not math.isfinite(se_calibration):
         return counts | {"difference": test.difference, "reason": "a sample is censored in some draws: no interval"}
     se = math.hypot(se_animals, se_calibration)
