@@ -138,8 +138,7 @@ def run_study(design: Design, seed: int) -> list[dict]:
     donor = sample_table(found[:1], calibrations, given, seed).iloc[0]
     group = group_table([s for s in found if s.condition == "a"], calibrations, given, seed=seed, published=False)
     mean = group[group["statistic"] == "mean"].iloc[0]
-    compared = compare_conditions(found, calibrations, given, seed=seed)
-    difference = compared[compared["scale"] == "difference"].iloc[0]
+    difference = compare_conditions(found, calibrations, given, scales=["difference"], seed=seed).iloc[0]
     put_in = {"donor": true["a0"], "mean": design.groups_mm[0], "difference": -np.subtract(*design.groups_mm)}
     estimates = {
         "donor": donor["free_magnesium_mm"],

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from validation import magnesium
 from validation.block import (
     DESIGNS,
     MISSPECIFIED,
@@ -133,3 +134,44 @@ def test_acceptance(design):
     assert (summary["weak"] < 0.05).all()
     if design.gain_sd == 0:
         assert (summary["cell_p"] > TEST_LEVEL).all()
+
+
+# Magnesium
+
+
+def of_magnesium(design, studies):
+    rows = [row for seed in range(studies) for row in magnesium.run_study(design, seed)]
+    return magnesium.summarise(pd.DataFrame(rows)).set_index("quantity")
+
+
+@pytest.mark.parametrize("design", [magnesium.DESIGNS[0], magnesium.DESIGNS[-1]], ids=lambda d: d.label)
+def test_magnesium_in_small(design):
+    summary = of_magnesium(design, 12)
+    assert (summary["coverage_p"] > TEST_LEVEL).all()
+    assert (summary["bias"].abs() < 4 * summary["bias_se"]).all()
+    assert (summary["without"] == 0).all()
+
+
+def test_a_wrong_kd_is_seen_by_the_validation():
+    wrong = of_magnesium(magnesium.MISSPECIFIED[0], 12)
+    assert wrong.loc["donor", "bias"] == pytest.approx(100 * (1.5 / 1.9 - 1), abs=8)
+    assert wrong.loc["mean", "coverage_p"] < TEST_LEVEL
+
+
+def test_the_document_of_magnesium_names_its_failures():
+    designs = (magnesium.DESIGNS[0], magnesium.MISSPECIFIED[0])
+    rows = pd.DataFrame([row for design in designs for seed in range(3) for row in magnesium.run_study(design, seed)])
+    text = magnesium.document(rows)
+    right, wrong = text.split("## What the analysis is not told")
+    assert f"| {designs[0].label} |" in right
+    assert f"| {designs[1].label} |" in wrong
+    assert "All intervals are consistent with 95 %." in right
+    bad = rows.assign(ci_low=9.0, ci_high=9.5)
+    assert "not consistent with 95 %: a donor, “in situ, 6 wells of each role” (0.0 %)" in magnesium.document(bad)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("design", magnesium.DESIGNS, ids=lambda d: d.label)
+def test_magnesium_covers(design):
+    """200 runs: the intervals of a donor, a mean and a difference are consistent with 95 %."""
+    assert (of_magnesium(design, 200)["coverage_p"] > TEST_LEVEL).all()

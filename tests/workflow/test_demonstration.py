@@ -116,11 +116,28 @@ def test_the_put_in_free_magnesium_is_recovered(demonstration):
     truth = read_truth(project)["plates"]["platelets"]
     numbers = key_numbers(project)
     mine = numbers[(numbers["analysis"] == "magnesium_calibration") & (numbers["reference_kind"] == "put in")]
-    assert len(mine) == 1
-    row = mine.iloc[0]
+    assert sorted(mine["experiment"]) == ["neurons", "platelets"]
+    row = mine.set_index("experiment").loc["platelets"]
     # 95 % interval widened to 99.9 % as a normal one, on the scale of its half width
     half = (row["ci_high"] - row["ci_low"]) / 2 * 3.2905 / 1.96
     assert abs(row["estimate"] - truth["free_magnesium_mm"]["value"]) < half
+
+
+def test_neurons_are_titrated_and_fall_without_magnesium(demonstration):
+    study, _ = demonstration
+    folder = study / "results/magnesium/neurons"
+    fits = read_table(folder / "fits.csv").set_index("parameter")
+    assert (fits["verdict"] == "identified").all()
+    assert fits.loc["kd_beta_mm", "estimate"] == pytest.approx(1.9 * 4.2, rel=0.05)
+    slopes = read_table(folder / "slopes.csv").groupby("condition")["slope_mm_per_min"].mean()
+    assert slopes["magnesium_free"] < -0.01 < slopes["control"]
+    compared = read_table(folder / "comparisons.csv").set_index("scale")
+    assert compared.loc["difference", "ci_high"] < 0
+    assert compared.loc["difference", "method"].startswith("paired t test")
+    drift = read_table(folder / "drift.csv").set_index("quantity")
+    assert drift.loc["f380", "ci_high"] < -0.8
+    assert drift.loc["ratio", "verdict"] == "pass"
+    assert read_table(study / "results/magnesium/platelets/time_course.csv").empty
 
 
 def test_free_magnesium_holds_censored_values_and_the_missed_well(demonstration):

@@ -150,10 +150,23 @@ ANALYSES = {
             notebook="40_magnesium_calibration",
             title="Free Mg2+ by mag-fura-2",
             unit="samples",
-            tables=("free_magnesium.csv", "calibration.csv", "groups.csv"),
+            tables=(
+                "free_magnesium.csv",
+                "calibration.csv",
+                "fits.csv",
+                "standards.csv",
+                "groups.csv",
+                "comparisons.csv",
+                "interference.csv",
+                "time_course.csv",
+                "slopes.csv",
+                "drift.csv",
+            ),
             figures={
                 "free_magnesium.svg": "Left: free Mg2+ of each sample with its 95 % interval, and the mean of each "
-                "group. Right: the samples on the calibration curve; triangles are censored."
+                "group. Right: the samples on the calibration curve; triangles are censored, crosses standards.",
+                "time_course.svg": "Left: free Mg2+ over time, thin lines samples, points means of animals with 95 % "
+                "interval. Right: drift of the calibration wells. Or why there is no time course.",
             },
         ),
         Analysis(

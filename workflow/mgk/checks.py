@@ -378,16 +378,19 @@ def _check_plates(study: Study) -> list[Problem]:
         allowed = f"no well of its layouts has the role {', '.join(missing)}"
         problems += [Problem(PLATES, None, "layout", name, allowed)] if missing else []
     for name, settings in experiments.items():
-        problems += _check_medium(study, name, settings.get("medium", ""))
+        problems += _check_medium(study, f"{name}.medium", settings.get("medium", ""))
+        titration = settings.get("titration")
+        medium = titration.get("medium", "") if isinstance(titration, dict) else ""
+        problems += _check_medium(study, f"{name}.titration.medium", medium)
     return problems
 
 
-def _check_medium(study: Study, name: str, medium: str) -> list[Problem]:
+def _check_medium(study: Study, key: str, medium: str) -> list[Problem]:
     """The medium exists, and leaves to the layout what differs from well to well."""
     recipes, wrong = study.read_solutions()
     if not medium or wrong:
         return []
-    place = f"plates.experiments.{name}.medium"
+    place = f"plates.experiments.{key}"
     if medium not in recipes:
         allowed = f"a solution of {SOLUTIONS}{nearest(medium, recipes)}" if recipes else f"there is no {SOLUTIONS}"
         return [Problem("config.yaml", None, place, medium, allowed)]

@@ -1,8 +1,9 @@
 rule magnesium_calibration:
-    """Free Mg2+ by mag-fura-2: calibration in situ, Grynkiewicz, shared calibration errors."""
+    """Free Mg2+ by mag-fura-2: calibration in situ or by titration, Grynkiewicz, shared calibration errors."""
     input:
         "results/plates/{experiment}/wells.csv",
         "results/plates/{experiment}/quality.csv",
+        recipes,
     output:
         *outputs("magnesium_calibration"),
         notebook=executed("magnesium_calibration"),
@@ -13,6 +14,7 @@ rule magnesium_calibration:
     params:
         code=notebook_code("magnesium_calibration"),
         settings=settings("plates"),
+        constants=study.constants,
     message:
         "magnesium calibration: {wildcards.experiment}"
     script:

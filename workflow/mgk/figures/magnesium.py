@@ -18,7 +18,7 @@ ROOM_ABOVE = 1.3
 
 
 def donors_and_calibration(
-    samples: pd.DataFrame, groups: pd.DataFrame, calibration: pd.DataFrame
+    samples: pd.DataFrame, groups: pd.DataFrame, calibration: pd.DataFrame, standards: pd.DataFrame | None = None
 ) -> tuple[Figure, str]:
     """Draw the samples with their groups (left) and on the calibration curve of their run (right).
 
@@ -29,6 +29,8 @@ def donors_and_calibration(
     ----------
     samples, groups, calibration : DataFrame
         As `sample_table`, `group_table` and `calibration_table` of `mgk.magnesium` return them.
+    standards : DataFrame, optional
+        As `standards_table` returns them: drawn as crosses where a run was calibrated by a titration.
 
     Returns
     -------
@@ -41,7 +43,13 @@ def donors_and_calibration(
     fig, (left, right) = style.figure(8.8, 4.2, columns=2, width_ratios=(3, 2))
     _draw_samples(left, samples, groups, palette)
     _draw_calibration(right, samples, calibration, palette)
-    return fig, _describe(samples, groups, calibration)
+    words = _describe(samples, groups, calibration)
+    if standards is not None and len(standards):
+        known = standards[standards["magnesium_mm"] > 0]
+        right.plot(known["magnesium_mm"], known["ratio"], "x", color=style.GREY, ms=4, label=f"{len(known)} standards")
+        right.legend(loc="lower right")
+        words += f" Crosses: {len(known)} standards from {known['magnesium_mm'].min():.3g} mM free Mg2+ on."
+    return fig, words
 
 
 def _shown_groups(groups: pd.DataFrame, kd_mm: float) -> pd.DataFrame:

@@ -179,6 +179,7 @@ def compare_conditions(
     calibrations: Mapping[str, Calibration],
     given: Settings,
     *,
+    scales: Sequence[str] = ("difference", "ratio"),
     mixed: bool = False,
     seed: int = SEED,
 ) -> pd.DataFrame:
@@ -197,7 +198,7 @@ def compare_conditions(
     rows = []
     for pair in combinations(sorted({s.condition for s in found}), 2):
         members = Members([s for s in found if s.condition in pair], calibrations, given, given.kd_mm)
-        for scale in ("difference", "ratio"):
+        for scale in scales:
             unit = "mM" if scale == "difference" else "1"
             head = {"group_a": pair[0], "group_b": pair[1], "scale": scale, "unit": unit}
             rows.append(head | _compared(members, pair, scale == "ratio", mixed, seed))

@@ -16,7 +16,7 @@ from scipy.stats import linregress, t
 from mgk.magnesium.calibration import calibrate
 from mgk.magnesium.draws import LEVEL
 from mgk.magnesium.samples import sample_table, samples
-from mgk.magnesium.settings import TITRATION, Settings
+from mgk.magnesium.settings import Settings
 from mgk.magnesium.wells import CHANNELS, named_reads, paired_wells
 
 COURSE_COLUMNS = (
@@ -62,15 +62,12 @@ def at_times(wells: pd.DataFrame) -> dict[float, pd.DataFrame]:
 def time_course(wells: pd.DataFrame, quality: pd.DataFrame | None, given: Settings) -> pd.DataFrame:
     """Return free Mg2+ of each sample at each time, each time calibrated by its own wells.
 
-    The solutions of a titration are calibrated at each time as well; their column `magnesium_mm` must be given in
-    `wells` (`with_known_magnesium`). The error of the calibration is common to all times as far as the wells are.
+    The standards of a titration need `with_known_magnesium` before. The error of the calibration is common to all times
+    as far as the wells are.
     """
     parts = []
     for time_s, now in at_times(wells).items() if is_kinetic(wells) else ():
         pairs = paired_wells(now, quality)
-        if given.calibration == TITRATION:
-            known = now.drop_duplicates(["run_id", "plate_id", "well"])[["run_id", "plate_id", "well", "magnesium_mm"]]
-            pairs = pairs.merge(known, on=["run_id", "plate_id", "well"], how="left", validate="one_to_one")
         calibrations = calibrate(pairs, given)
         table = sample_table(samples(pairs, calibrations), calibrations, given)
         parts.append(table.assign(time_s=time_s))
@@ -95,9 +92,10 @@ def drift_table(wells: pd.DataFrame, quality: pd.DataFrame | None = None) -> pd.
     for time_s, now in at_times(wells).items():
         pairs = paired_wells(now, quality)
         usable = pairs[pairs["reason"] == ""]
-        background = usable[usable["role"] == "background"].groupby("run_id")[["f340", "f380"]].mean()
+        means = usable.groupby(["run_id", "role"])[["f340", "f380"]].mean()
         net = usable[usable["role"].isin(("rmin", "rmax", "standard"))].copy()
-        net[["f340", "f380"]] -= background.reindex(net["run_id"]).to_numpy()
+        places = zip(net["run_id"], net["role"], strict=True)
+        net[["f340", "f380"]] -= np.array([_below(means, *place) for place in places]).reshape(-1, 2)
         parts.append(net.assign(minutes=time_s / 60, ratio=net["f340"] / net["f380"]))
     course = pd.concat(parts, ignore_index=True)
     rows = []
@@ -105,6 +103,14 @@ def drift_table(wells: pd.DataFrame, quality: pd.DataFrame | None = None) -> pd.
         for quantity in ("f340", "f380", "ratio"):
             rows.append({"run_id": run_id, "role": role, "quantity": quantity} | _drift(group, quantity))
     return pd.DataFrame(rows, columns=list(DRIFT_COLUMNS))
+
+
+def _below(means: pd.DataFrame, run_id: str, role: str) -> np.ndarray:
+    """Return what stands below the signal of a calibration well: the blank for standards, else the background."""
+    for below in ("blank", "background") if role == "standard" else ("background",):
+        if (run_id, below) in means.index:
+            return means.loc[(run_id, below)].to_numpy()
+    return np.full(2, np.nan)
 
 
 def _drift(group: pd.DataFrame, quantity: str) -> dict:

@@ -46,8 +46,8 @@ def samples(pairs: pd.DataFrame, calibrations: Mapping[str, Calibration]) -> lis
 
 
 def _sample(calibration: Calibration, sample_id: str, group: pd.DataFrame) -> Sample:
-    used = group[group["reason"] == ""]
-    raw = used[["f340", "f380"]].to_numpy(float)
+    used = (group["reason"] == "").to_numpy()
+    raw = np.column_stack([group["f340"], group["f380"]])[used]
     notes = [f"{well}: {reason}" for well, reason in zip(group["well"], group["reason"], strict=True) if reason]
     background = calibration.centre[:2]
     sums = np.array([math.fsum(raw[:, 0]), math.fsum(raw[:, 1])])
@@ -62,12 +62,11 @@ def _sample(calibration: Calibration, sample_id: str, group: pd.DataFrame) -> Sa
         ratio_se = _ratio_se(raw - background, ratio)
     if len(raw) == 1:
         notes.append("one well: no interval")
-    first = group.iloc[0]
     return Sample(
         calibration.run_id,
         sample_id,
-        first["animal_id"],
-        first["condition"],
+        group["animal_id"].iloc[0],
+        group["condition"].iloc[0],
         *sums,
         ratio,
         ratio_se,

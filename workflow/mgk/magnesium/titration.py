@@ -35,9 +35,9 @@ MIN_LEVELS = 4
 
 
 def with_known_magnesium(
-    pairs: pd.DataFrame, given: Settings, recipes: Mapping[str, Mapping] | None = None, constants: str = "webmaxc"
+    wells: pd.DataFrame, given: Settings, recipes: Mapping[str, Mapping] | None = None, constants: str = "webmaxc"
 ) -> pd.DataFrame:
-    """Return the wells with `magnesium_mm`, the free Mg2+ of the standards; NaN for the others.
+    """Return the wells of a plate with `magnesium_mm`, the free Mg2+ of the standards; NaN for the others.
 
     A standard's concentration (layout column standard_um) is its free Mg2+; where the settings name a medium it is the
     total Mg2+ added to that solution of the study, and the free one is solved.
@@ -47,21 +47,22 @@ def with_known_magnesium(
     InputError
         When the medium is not among the recipes, or already holds Mg2+.
     """
-    known = pd.to_numeric(pairs["standard_um"], errors="coerce").where(pairs["role"] == "standard") / 1000.0
+    stated = wells["standard_um"] if "standard_um" in wells else pd.Series(np.nan, index=wells.index)
+    known = pd.to_numeric(stated, errors="coerce").where(wells["role"] == "standard") / 1000.0
     if not given.titration_medium:
-        return pairs.assign(magnesium_mm=known)
+        return wells.assign(magnesium_mm=known)
     recipe = (recipes or {}).get(given.titration_medium)
     if recipe is None:
         raise InputError(f"titration.medium: {given.titration_medium} is no solution of raw_data/solutions.yaml")
     if (recipe.get("totals_mm") or {}).get("Mg", 0) > 0:
         raise InputError(f"titration.medium: {given.titration_medium} holds Mg2+ itself; the standards add it")
     solved = {total: _free_mm(recipe, constants, total) for total in sorted(set(known.dropna()))}
-    return pairs.assign(magnesium_mm=known.map(solved))
+    return wells.assign(magnesium_mm=known.map(solved))
 
 
 def _free_mm(recipe: Mapping, constants: str, total_mm: float) -> float:
     totals = {**(recipe.get("totals_mm") or {}), "Mg": float(total_mm)}
-    return solve_solution({**recipe, "totals_mm": totals}, constants).concentrations_mm["Mg"] if total_mm else 0.0
+    return float(solve_solution({**recipe, "totals_mm": totals}, constants).free_mm["Mg"]) if total_mm else 0.0
 
 
 def ratio_model(magnesium_mm, ln_rmin, ln_rmax, ln_kd_beta_mm):
@@ -89,6 +90,8 @@ def calibrate_by_titration(run_id: str, run: pd.DataFrame, seed: int, draws: int
     own = counts["blank"] >= MIN_WELLS
     standards = run[(run["role"] == "standard") & (run["reason"] == "")]
     magnesium_mm = standards["magnesium_mm"].to_numpy(float)
+    if not reason and np.isnan(magnesium_mm).any():
+        reason = f"wells {', '.join(standards['well'][np.isnan(magnesium_mm)])}: a standard without its standard_um"
     if not reason and len(np.unique(magnesium_mm)) < MIN_LEVELS:
         reason = f"the standards have {len(np.unique(magnesium_mm))} levels of Mg2+; needed: at least {MIN_LEVELS}"
     if not reason and (values["standard"] <= blanks.mean(axis=0)).any():

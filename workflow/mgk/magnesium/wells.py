@@ -23,8 +23,9 @@ def paired_wells(wells: pd.DataFrame, quality: pd.DataFrame | None = None) -> pd
     Returns
     -------
     DataFrame
-        run_id, plate_id, well, role, sample_id, animal_id, condition, f340, f380, standard_um, and reason: empty, or
-        why the well is not used (a flagged or missing reading at either wavelength). Empty wells are left out.
+        run_id, plate_id, well, role, sample_id, animal_id, condition, f340, f380, magnesium_mm (free Mg2+ of
+        standards, where `with_known_magnesium` gave it) and reason: empty, or why the well is not used (a flagged or
+        missing reading at either wavelength). Empty wells are left out.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def paired_wells(wells: pd.DataFrame, quality: pd.DataFrame | None = None) -> pd
         When there are no reads named 340 and 380, no sample wells, or a sample without one animal and one condition.
     """
     wells = named_reads(wells)
-    pairs = wells.drop_duplicates(PLACE).set_index(PLACE)[["role", *DESCRIBED, "standard_um"]]
+    pairs = wells.drop_duplicates(PLACE).set_index(PLACE)[["role", *DESCRIBED, "magnesium_mm"]]
     flags = pd.DataFrame(index=pairs.index)
     for channel in CHANNELS:
         read = wells[wells["read_name"] == channel].groupby(PLACE)
@@ -46,7 +47,7 @@ def paired_wells(wells: pd.DataFrame, quality: pd.DataFrame | None = None) -> pd
     _check_samples(pairs[pairs["role"] == "sample"])
     position = pairs["well"].str.extract(r"^([A-Z]+)0*(\d+)$")
     pairs = pairs.assign(row=position[0], column=position[1].astype(float))
-    columns = ["run_id", "plate_id", "well", "role", *DESCRIBED, "f340", "f380", "standard_um", "reason"]
+    columns = ["run_id", "plate_id", "well", "role", *DESCRIBED, "f340", "f380", "magnesium_mm", "reason"]
     return pairs.sort_values(["run_id", "plate_id", "row", "column"], ignore_index=True)[columns]
 
 
@@ -65,7 +66,7 @@ def named_reads(wells: pd.DataFrame) -> pd.DataFrame:
         raise InputError(f"wells.csv has the reads {', '.join(found) or 'none'}; needed: reads named 340 and 380")
     words = [*PLACE, *DESCRIBED, "flag"]
     wells[words] = wells.reindex(columns=words).astype(object).fillna("")
-    wells["standard_um"] = pd.to_numeric(wells.reindex(columns=["standard_um"])["standard_um"], errors="coerce")
+    wells["magnesium_mm"] = wells.reindex(columns=["magnesium_mm"])["magnesium_mm"].astype(float)
     wells["flag"] = wells["flag"].mask((wells["flag"] == "") & wells["value"].isna(), "missing")
     return wells
 

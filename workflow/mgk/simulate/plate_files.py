@@ -116,6 +116,46 @@ def write_gen5(
     _write(path, [*lines, "", ""])
 
 
+def write_gen5_kinetic(
+    path: Path,
+    step: str,
+    date: str,
+    temperature_c: float,
+    reads: list[tuple[FilterPair, list[tuple[float, dict[str, str]]]]],
+) -> None:
+    """Write a Gen5 txt with kinetic fluorescence reads of the same wells, a table of times for each filter pair.
+
+    Parameters
+    ----------
+    step, date, temperature_c: as for `write_gen5`.
+    reads: for each filter pair, (seconds from the start, cell text by well) at each time.
+    """
+    wells = sorted(reads[0][1][0][1], key=well_position)
+    filters = []
+    for i, (pair, _) in enumerate(reads, start=1):
+        excitation, emission = pair.label("").removeprefix(":").split(",")
+        filters += [f"\tFilter Set {i}", f"\t    Excitation: {excitation},  Emission: {emission}"]
+    lines = [
+        *("", "", "Software Version\t3.12.08", "", "", ""),
+        *(f"Experiment File Path:\t{SIMULATED}", "Protocol File Path:\t", "", "", ""),
+        *("Plate Number\tPlate 1", f"Date\t{date}", "Time\t10:00:00 AM"),
+        *("Reader Type:\tn/a", "Reader Serial Number:\tn/a", "Reading Type\tSimulation", ""),
+        *("Procedure Details", "", "Plate Type\t96 WELL PLATE", "Eject plate on completion\t", "Start Kinetic"),
+        *(f"Read\t{step}", "\tFluorescence Kinetic", *filters, "End Kinetic", ""),
+    ]
+    for pair, times in reads:
+        lines += ["", pair.label(step), "", "\t".join(["Time", f"T° {pair.label(step)}", *wells])]
+        for time_s, cells in times:
+            lines.append("\t".join([_clock(time_s), f"{temperature_c:.1f}", *(cells.get(w, "") for w in wells)]))
+    _write(path, [*lines, "", ""])
+
+
+def _clock(time_s: float) -> str:
+    """Return a time as Gen5 prints it, h:mm:ss."""
+    minutes, s = divmod(round(time_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{s:02d}"
+
+
 def _write(path: Path, lines: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes("\r\n".join(lines).encode("utf-8"))

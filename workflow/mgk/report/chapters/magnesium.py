@@ -10,17 +10,24 @@ from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
 
 ABOUT = r"""## Free Mg2+ by mag-fura-2
-Ratios after subtraction of background, calibrated in situ (Grynkiewicz):
+Ratios after subtraction of background, calibrated in situ or by a titration (Grynkiewicz):
 $$[\mathrm{Mg}] = K_d\, \beta\, \frac{R - R_{min}}{R_{max} - R}, \qquad \beta = \frac{S_{f2}}{S_{b2}}$$
 Errors of $R_{min}$, $R_{max}$ and $\beta$ are common to all samples of a run and do not average away; the intervals
 hold them.
 A sample outside the calibrated range is censored, not dropped. The result scales with $K_d$, so it is shown at each
-published one.
+published one; a titration measures $K_d \beta$ instead.
+Ca2+ and dye in organelles are not corrected; a table says what they would do.
 """
 SAVED = (
     "condition", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples", "n_below_rmin", "n_above_rmax",
     "reason",
 )  # fmt: skip
+COMPARED = (
+    "group_a", "group_b", "scale", "unit", "difference", "ci_low", "ci_high", "se_animals", "se_calibration", "p_holm",
+    "n_animals", "method", "reason",
+)  # fmt: skip
+SHIFTS = ("condition", "assumed", "free_magnesium_mm", "shift_mm", "corrected_mm", "n_animals", "source")
+DRIFTS = ("role", "quantity", "percent_per_min", "ci_low", "ci_high", "n_wells", "minutes", "verdict", "reason")
 
 
 def tables(results: Results) -> Fragment:
@@ -44,7 +51,17 @@ def tables(results: Results) -> Fragment:
         }
     )
     caption = f"{results.title}. Mean free Mg2+ over animals at each published Kd"
-    return results_table(results, "groups.csv", shown, caption, csv=found[list(SAVED)])
+    html = results_table(results, "groups.csv", shown, caption, csv=found[list(SAVED)]).html
+    captions = {
+        "comparisons.csv": (COMPARED, "Groups compared, the animal being the unit; p by Holm's method over the pairs"),
+        "interference.csv": (SHIFTS, "What stands outside of the intervals: shifts of the means (mM), not corrected"),
+        "drift.csv": (DRIFTS, "Drift of the calibration wells over the course"),
+    }
+    for name, (columns, words) in captions.items():
+        table = results.table(name)
+        if len(table):
+            html += results_table(results, name, table[list(columns)], f"{results.title}. {words}").html
+    return Fragment(html)
 
 
 def count(results: Results) -> str:
@@ -57,12 +74,13 @@ def key_numbers(results: Results) -> list[dict]:
     """Return the mean of animals of each group, at the Kd of the configuration."""
     groups = results.table("groups.csv")
     kd_mm = results.settings["kd_mm"]["value"]
+    calibrated = "by titration" if _titrated(results) else f"at Kd {kd_mm:g} mM"
     rows = []
     for place, group in groups[(groups["kd_mm"] == kd_mm) & (groups["statistic"] == "mean")].iterrows():
         censored = group["n_below_rmin"] + group["n_above_rmax"]
         row = {
             "group": group["condition"],
-            "quantity": f"free Mg2+, mean of animals, at Kd {kd_mm:g} mM",
+            "quantity": f"free Mg2+, mean of animals, {calibrated}",
             "unit": "mM",
             "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
             "verdict": "identified" if math.isfinite(group["ci_high"]) else "not_identified",
@@ -79,9 +97,15 @@ def key_numbers(results: Results) -> list[dict]:
 
 
 def method(results: Results) -> str:
-    """Return the dissociation constant that was used, with its source."""
+    """Return the calibration and the dissociation constant that was used, with its source."""
     kd = results.settings["kd_mm"]
+    if _titrated(results):
+        return "Rmin, Rmax and Kd beta fitted to standards of known Mg2+ of the same run"
     return f"Kd {kd['value']:g} mM ({kd['source']})"
+
+
+def _titrated(results: Results) -> bool:
+    return results.settings.get("calibration") == "titration"
 
 
 CHAPTER = Chapter(ABOUT, tables, count, key_numbers, method)
