@@ -29,7 +29,7 @@ from mgk.recordings.protocol import PICOAMPERE_PER, epoch_start
 from mgk.recordings.quality import judge
 from mgk.recordings.recording import Recording
 from mgk.recordings.sanity import header_sanity
-from mgk.recordings.segments import Segment, read_segments
+from mgk.recordings.segments import WHOLE_RECORDING, Segment, read_segments
 from mgk.tables.problems import InputError
 
 PIPETTE_INSIDE = ("whole_cell", "perforated", "two_electrode", "outside_out")
@@ -50,7 +50,6 @@ THUMBNAIL_SWEEPS, THUMBNAIL_BINS = 12, 60
 PIECE_SAMPLES = 1 << 18
 # Holding levels nearer than this are one.
 SAME_LEVEL_MV = 1.0
-NO_SEGMENT = read_segments([{}])[0]
 
 
 @dataclass(frozen=True)
@@ -237,7 +236,7 @@ def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> P
         polarity=polarity,
         sign=membrane_sign(_text(row, "configuration")),
         resting_mv=_resting(_text(row, "configuration"), _number(row, "resting_mv")),
-        segments=read_segments(row.get("segments") or [{}]),
+        segments=read_segments(row["segments"]) if row.get("segments") else (WHOLE_RECORDING,),
     )
 
 
@@ -325,7 +324,7 @@ def _measure_sweep(recording: Recording, plan: Plan, segment: Segment, sweep: in
         **{key: said for key in ("condition", "ligand") if (said := getattr(segment, key))},
         **({} if math.isnan(segment.ligand_total_mm) else {"ligand_total_mm": segment.ligand_total_mm}),
         "sweep": sweep,
-        "segment": "" if plan.segments == (NO_SEGMENT,) else segment.name,
+        "segment": segment.name,
         "segment_exclude": segment.exclude,
         "windows_from_ms": round(windows["steady"].start * 1e3 / recording.rate_hz - plan.windows_ms["steady"][0], 6),
         "holding_mv": command.get("baseline", math.nan),

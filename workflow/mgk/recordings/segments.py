@@ -99,3 +99,7 @@ def _number(row: Mapping, key: str, otherwise: float = math.nan) -> float:
 def _text(row: Mapping, key: str) -> str:
     value = row.get(key)
     return "" if value is None or value != value else str(value)
+
+
+# What is measured of a recording without segments; its name is empty, so nothing need be compared to know it.
+WHOLE_RECORDING = _segment("", {})
