@@ -7,6 +7,7 @@ import pytest
 import statsmodels.formula.api as smf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import f as f_distribution
 from scipy.stats import t as t_distribution
 from statsmodels.stats.anova import anova_lm
 
@@ -62,6 +63,10 @@ def analyse(wells):
     return atpase.activity_table(wells, atpase.standard_curves(wells), MEDIUM, "webmaxc")
 
 
+def kinetics(table):
+    return atpase.kinetic_fits(atpase.fit_animals(table, ["michaelis_menten"]), "e")
+
+
 def only(frame, **values):
     for column, value in values.items():
         frame = frame[frame[column] == value]
@@ -97,23 +102,44 @@ class TestStandardCurve:
         wells = plate(seed=3, noise=0.03)
         curve = atpase.fit_standards("p1", wells)
         data = only(wells, role="standard")
-        line = smf.ols("value ~ standard_nmol", data).fit()
-        assert curve.slope == pytest.approx(line.params["standard_nmol"], rel=1e-10)
-        np.testing.assert_allclose(curve.covariance, line.cov_params(), rtol=1e-9)
-        lack = anova_lm(line, smf.ols("value ~ C(standard_nmol)", data).fit()).iloc[1]
+        assert curve.spread_per_nmol > 0  # colour scatters by 3 % of itself
+        weights = 1 / (1 + (curve.spread_per_nmol * data["standard_nmol"]) ** 2)
+        line = smf.wls("value ~ standard_nmol", data, weights=weights).fit()
+        assert curve.slope == pytest.approx(line.params["standard_nmol"], rel=1e-9)
+        # the growth of the scatter costs a degree of freedom
+        np.testing.assert_allclose(curve.covariance, line.cov_params() * 14 / 13, rtol=1e-8)
+        assert curve.dof == 13
+        lack = anova_lm(line, smf.wls("value ~ C(standard_nmol)", data, weights=weights).fit()).iloc[1]
+        bent = smf.wls("value ~ standard_nmol + I(standard_nmol**2)", data, weights=weights).fit()
+        f = (line.ssr - bent.ssr) / (bent.ssr / 12)
+        assert curve.quadratic_p == pytest.approx(f_distribution.sf(f, 1, 12), rel=1e-6)
         assert (curve.lack_of_fit_f, curve.lack_of_fit_p) == pytest.approx((lack["F"], lack["Pr(>F)"]), rel=1e-6)
-        assert curve.lod_nmol == pytest.approx(3.3 * math.sqrt(line.scale) / curve.slope)
-        assert curve.loq_nmol == pytest.approx(10 * math.sqrt(line.scale) / curve.slope)
+        assert curve.lod_nmol == pytest.approx(3.3 * math.sqrt(line.scale * 14 / 13) / curve.slope)
+        assert curve.loq_nmol == pytest.approx(10 * math.sqrt(line.scale * 14 / 13) / curve.slope)
         assert (curve.low_nmol, curve.high_nmol, curve.n_wells, curve.n_levels) == (0, 100, 16, 8)
         assert curve.verdict == "identified"
 
     def test_a_bent_curve_is_weak(self):
         x = np.repeat([0.0, 20, 40, 60, 80, 100], 2)
         noise = np.random.default_rng(1).normal(0, 0.003, x.size)
-        curve = atpase.fit_standards("p", self.standards(x, 0.05 + 0.0075 * x - 2e-5 * x**2 + noise))
+        curve = atpase.fit_standards("p", self.standards(x, 0.05 + 0.0075 * x + 2e-5 * x**2 + noise))
         assert curve.verdict == "weak"
         assert curve.lack_of_fit_p < 1e-4
+        assert curve.quadratic_p < 1e-4
         assert "straight line" in curve.reason
+
+    def test_saturated_levels_are_left_out_and_named(self):
+        x = np.repeat([0.0, 5, 10, 20, 40, 60, 80, 100], 2)
+        straight = 0.05 + 0.0075 * x + np.random.default_rng(1).normal(0, 0.003, x.size)
+        clipped = self.standards(x, np.minimum(straight, 0.52))
+        curve = atpase.fit_standards("p", clipped)
+        assert curve.saturated_nmol == (80, 100)
+        assert (curve.high_nmol, curve.n_levels, curve.verdict) == (60, 6, "weak")
+        assert "saturates: the standards of 80, 100 nmol are left out" in curve.reason
+        # the same as if nobody had pipetted them
+        alone = atpase.fit_standards("p", clipped[clipped["standard_nmol"] <= 60])
+        assert (curve.slope, curve.intercept, curve.residual_sd) == (alone.slope, alone.intercept, alone.residual_sd)
+        assert atpase.fit_standards("p", self.standards(x, straight)).saturated_nmol == ()
 
     def test_no_curve_without_a_slope_or_levels(self):
         x = np.repeat([0.0, 50, 100], 2)
@@ -144,9 +170,12 @@ class TestStandardCurve:
 class TestFieller:
     def test_against_the_textbook_interval_of_inverse_prediction(self):
         # Draper and Smith: x0 about the mean of x, with d = b^2 - t^2 s_b^2
-        wells = plate(seed=5, noise=0.05)
+        wells = only(plate(), role="standard")
+        scatter = np.tile([0.01, -0.012, -0.008, 0.009], 4)[: len(wells)]
+        wells = wells.assign(value=wells["value"] + scatter)
         curve = atpase.fit_standards("p1", wells)
-        x = only(wells, role="standard")["standard_nmol"].to_numpy()
+        assert curve.spread_per_nmol == 0
+        x = wells["standard_nmol"].to_numpy()
         sxx, s = np.sum((x - x.mean()) ** 2), curve.residual_sd
         quantile, signals = t_distribution.ppf(0.975, 14), np.array([0.31, 0.35, 0.33])
         net = signals.mean() - (curve.intercept + curve.slope * x.mean())
@@ -292,7 +321,7 @@ def test_without_replicates_there_is_an_estimate_and_no_error():
     assert table["ouabain_sensitive_activity"].notna().all()
     assert table[["se", "ci_low", "ci_high"]].isna().all(axis=None)
     assert table["flag"].str.contains("no replicates, so no standard error").all()
-    fits = atpase.kinetic_fits(table, "e")
+    fits = kinetics(table)
     assert (only(fits, model="michaelis_menten_free_magnesium")["verdict"] != "not_identified").any()
 
 
@@ -304,7 +333,7 @@ def test_substrate_depletion_is_flagged_and_its_failures_are_not_fitted():
     at_fault = failed["flag"].str.contains("fail, not fitted")
     assert list(failed.loc[at_fault, "magnesium_total_mm"]) == [6.0]
     assert failed.loc[at_fault, "ouabain_sensitive_activity"].notna().all()
-    fits = atpase.kinetic_fits(failed, "e")
+    fits = kinetics(failed)
     assert only(fits, unit_id="A1")["reason"].str.contains("1 of 6 points left out").all()
     unknown = analyse(plate().drop(columns="aliquot_ul"))
     assert unknown["depletion_percent"].isna().all()
@@ -320,7 +349,7 @@ def measured():
         series = (0.25, 0.5, 1, 2, 3, 4, 6, 8)
         plates.append(plate(seed=40 + k, noise=0.03, plate_id=f"p{k}", animals=animals, magnesium=series))
     table = analyse(pd.concat(plates, ignore_index=True))
-    return table, atpase.kinetic_fits(table, "e")
+    return table, kinetics(table)
 
 
 class TestKinetics:
@@ -386,7 +415,7 @@ class TestKinetics:
 
     def test_too_few_levels_are_not_identified(self, measured):
         table, _ = measured
-        few = atpase.kinetic_fits(table[table["magnesium_total_mm"] > 5], "e")
+        few = kinetics(table[table["magnesium_total_mm"] > 5])
         assert few["verdict"].eq("not_identified").all()
         assert few["estimate"].isna().all()
         assert few["reason"].str.contains("2 levels of").any()
@@ -435,12 +464,14 @@ def test_excluded_plates_are_left_out(tmp_path):
     write_table(wells.assign(experiment="e"), tmp_path / "plates/e/wells.csv")
     quality = pd.DataFrame({"plate_id": ["p1", "p2"], "verdict": ["warn", "exclude"], "reason": ["", "empty"]})
     write_table(quality, tmp_path / "plates/e/quality.csv")
-    loaded = atpase.load_wells(SimpleNamespace(results=tmp_path), "e")
+    rows = pd.DataFrame({"plate_id": ["p1", "p2"], "protein_plate": "", "standards_plate": ""})
+    project = SimpleNamespace(results=tmp_path, table=lambda name: rows)
+    loaded = atpase.load_wells(project, "e")
     assert set(loaded["plate_id"]) == {"p1"}
     pd.testing.assert_frame_equal(analyse(loaded), analyse(plate()))
     write_table(quality.assign(verdict="exclude"), tmp_path / "plates/e/quality.csv")
     with pytest.raises(InputError, match="excludes all"):
-        atpase.load_wells(SimpleNamespace(results=tmp_path), "e")
+        atpase.load_wells(project, "e")
 
 
 def test_a_plate_of_standards_alone_gives_empty_tables():
@@ -448,4 +479,4 @@ def test_a_plate_of_standards_alone_gives_empty_tables():
     table = analyse(wells)
     assert table.empty
     assert list(table.columns) == list(atpase.ACTIVITY_COLUMNS)
-    assert atpase.kinetic_fits(table, "e").empty
+    assert kinetics(table).empty

@@ -38,10 +38,10 @@ def test_wells_are_normalised_and_columns_complete(tmp_path):
     [
         (
             "A1,standard,,,,,,,,",
-            "row 2, standard_nmol or standard_um: must not be empty for A1, whose role is standard",
+            "row 2, standard_nmol or standard_um or protein_ug: must not be empty for A1, whose role is standard",
         ),
         ("A1,total,S,,p,1,,10,15,", "row 2, animal_id: must not be empty for A1, whose role is total"),
-        ("A1,total,S,a,p,1,,,15,", "row 2, protein_ug"),
+        ("A1,total,S,a,p,1,,,15,", "row 2, protein_ug or wet_weight_mg or sample_ul"),
         ("A1,ouabain,S,a,p,1,,10,15,", "row 2, ouabain_mm"),
         ("A1,rmax,,,,,,,,", "row 2, magnesium_total_mm"),
         ("A1,sample,,a,,,,,,", "row 2, sample_id"),

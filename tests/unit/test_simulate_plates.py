@@ -55,11 +55,11 @@ def test_rows_fit_the_schema_and_files_their_format_and_say_that_they_are_simula
     folder, rows = made
     assert set(rows.columns) <= set(load_schema("plates")["properties"])
     for row in rows.to_dict("records"):
-        text = (folder / row["file"]).read_text(encoding="utf-8")
-        assert "SIMULATED" in text[:400]
+        raw = (folder / row["file"]).read_bytes()
+        assert "SIMULATED" in raw.decode("utf-16" if raw[:2] == b"\xff\xfe" else "utf-8")
         assert row["reader"].startswith(plate_format(folder / row["file"]).split(" (")[0])
         assert row["reader"].endswith(", simulated")
-        assert len(read_layout(folder / row["layout"])) in (68, 70, 96)
+        assert len(read_layout(folder / row["layout"])) in (34, 68, 70, 96)
 
 
 def test_every_value_of_the_truth_has_a_unit_and_a_source():
@@ -138,8 +138,10 @@ def test_free_magnesium_of_the_medium_is_that_of_the_notes():
 def phosphate(wells):
     """Return the wells of the microsomes with their Pi, by each plate's standards."""
     parts = []
-    for _, plate in wells[wells["experiment"] == "microsomes"].groupby("plate_id"):
-        standards = plate[plate["role"] == "standard"]
+    own = wells[(wells["experiment"] == "microsomes") & (wells["plate_id"] != "microsomes_protein")]
+    for _, plate in own.groupby("plate_id"):
+        # below the level at which the colour of one plate saturates
+        standards = plate[(plate["role"] == "standard") & (plate["standard_nmol"] < 80)]
         slope, blank = np.polyfit(standards["standard_nmol"], standards["value"], 1)
         parts.append(plate.assign(pi_nmol=(plate["value"] - blank) / slope))
     return pd.concat(parts)
@@ -149,7 +151,7 @@ def test_standards_cover_the_samples_and_little_atp_is_used(wells):
     found = phosphate(wells)
     total = found[found["role"] == "total"]
     assert total["pi_nmol"].max() < found["standard_nmol"].max()
-    used = total["pi_nmol"] / (total["atp_mm"] * total["sample_ul"])
+    used = total["pi_nmol"] / (total["atp_mm"] * total["aliquot_ul"])
     assert (used < 0.10).mean() > 0.9
     assert used.max() < 0.15
     blank = found.loc[found["role"] == "nonenzymatic", "pi_nmol"].mean()
@@ -159,10 +161,12 @@ def test_standards_cover_the_samples_and_little_atp_is_used(wells):
 
 def test_one_well_is_above_range_and_the_controls_are_good(wells):
     quality = plate_quality(wells[wells["experiment"] == "microsomes"]).set_index("plate_id")
-    assert quality["n_overflow"].tolist() == [0, 1, 0]
-    assert quality["verdict"].tolist() == ["pass", "warn", "pass"]
-    assert quality["z_prime"].between(0.5, 1).all()
-    assert set(quality["n_qc_high"]) == {4}
+    assert quality["n_overflow"].tolist() == [0, 0, 1, 0]
+    assert quality["n_blank"].tolist() == [0, 1, 0, 0]
+    assert quality["verdict"].tolist() == ["pass", "warn", "warn", "pass"]
+    phosphate_plates = quality.drop("microsomes_protein")
+    assert phosphate_plates["z_prime"].between(0.5, 1).all()
+    assert set(phosphate_plates["n_qc_high"]) == {4}
 
 
 def test_what_was_put_in_is_recovered_within_the_spread_of_the_animals(wells):
@@ -185,14 +189,16 @@ def test_what_was_put_in_is_recovered_within_the_spread_of_the_animals(wells):
     fits = pd.DataFrame(fits)
     assert len(fits) == 6
     spread = np.hypot(put_in["animal_sd_ln"], put_in["day_sd_ln"])
-    assert fits["ln"].abs().max() < 3.3 * np.hypot(spread, 0.08)
+    assert fits["ln"].abs().max() < 3.3 * np.hypot(spread, 0.12)
     assert fits["k"].median() == pytest.approx(put_in["k05_free_magnesium_mm"], rel=0.2)
 
 
 def test_the_cells_are_as_mars_and_gen5_print_them(made):
     folder, rows = made
     mars = read_plate_file(folder / rows.set_index("plate_id").loc["microsomes_plate1", "file"])
-    assert (mars["value"] == mars["value"].round(3)).all()
+    printed = mars["value"].dropna()
+    assert len(printed) == 95
+    assert (printed == printed.round(3)).all()
     gen5 = read_plate_file(folder / rows.set_index("plate_id").loc["platelets_run1", "file"])
     counts = gen5["value"].dropna()
     assert (counts == counts.round()).all()

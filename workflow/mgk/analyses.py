@@ -176,12 +176,41 @@ ANALYSES = {
             notebook="50_atpase_activity",
             title="Ouabain-sensitive ATPase activity",
             unit="animals",
-            tables=("activity.csv", "standard_curve.csv", "fits.csv"),
+            tables=(
+                "activity.csv",
+                "standard_curve.csv",
+                "amounts.csv",
+                "protein.csv",
+                "gates.csv",
+                "fits.csv",
+                "models.csv",
+                "comparisons.csv",
+                "shared.csv",
+                "strenda.csv",
+            ),
             figures={
                 "activity.svg": "Ouabain-sensitive activity against free Mg2+ (left) and total Mg2+ (right). Points: "
                 "animals; thin lines: fit of each animal, dashed where K0.5 is not identified; thick lines: group.",
                 "standard_curve.svg": "Standard curves of phosphate. Dotted: limit of detection; dashed: limit of "
-                "quantification; ticks: the samples.",
+                "quantification; crosses: saturated, left out; ticks: the samples.",
+                "protein.svg": "Standard curve of the protein assay. Ticks: the preparations.",
+                "profile.svg": "Profile likelihood of K0.5, a line an animal. Dashed: where a 95 % interval ends.",
+            },
+        ),
+        Analysis(
+            name="coupled_assay",
+            section="plates",
+            stage="coupled",
+            notebook="51_coupled_assay",
+            title="ATPase activity by the coupled assay",
+            unit="animals",
+            tables=("activity.csv", "slopes.csv", "adp_standards.csv", "fits.csv", "comparisons.csv", "strenda.csv"),
+            figures={
+                "activity.svg": "Ouabain-sensitive activity by the coupled assay. Points: animals with 95 % interval; "
+                "bars: mean of each group with 95 % interval over animals.",
+                "windows.svg": "Absorbance at 340 nm of each well, a panel a preparation. Thick: the linear window; "
+                "crosses: bubbles, left out.",
+                "adp_standards.svg": "ADP standards: fall of absorbance at 340 nm once settled.",
             },
         ),
         Analysis(

@@ -21,10 +21,12 @@ RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv"
 MANIFEST = "raw_data/manifest.sha256"
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
-# Columns that the schemas allow and no analysis reads yet; a run says so when they hold something.
-NOT_USED = {"plates": ("protein_plate", "standards_plate")}
 # Roles without which an analysis of plates has nothing to do; what else it needs, it says itself.
-NEEDED_ROLES = {"magnesium_calibration": ("sample",), "atpase_activity": ("total",)}
+NEEDED_ROLES = {
+    "magnesium_calibration": ("sample",),
+    "atpase_activity": ("total",),
+    "coupled_assay": ("total",),
+}
 # What a stated value is for: columns of recordings.csv and the correction that uses them.
 CORRECTED_BY = {
     "series_resistance_mohm": "series_resistance",
@@ -70,11 +72,7 @@ def _check_tables_alone(given: Study, sound: Study) -> list[Problem]:
 
 def not_used(study: Study) -> list[str]:
     """Say which columns of the tables hold something that no analysis uses yet, so that nobody believes it was used."""
-    found = []
-    for table, columns in NOT_USED.items():
-        frames = {f"raw_data/{table}.csv": study.table(table)} if study.experiments(table) else {}
-        found += _held(frames, columns)
-    found += _not_corrected(study)
+    found = _not_corrected(study)
     for name, settings in study.experiments("clinical").items():
         found += _not_used_clinical(study.clinical_table(name), settings)
     return found
@@ -371,6 +369,7 @@ def _check_plates(study: Study) -> list[Problem]:
         if row["layout"] == "" and roles[row["experiment"]]:
             problems.append(Problem(PLATES, i + 2, "layout", "", f"must name a layout for {row['experiment']}"))
     unreadable = {p.value for p in problems if p.column in ("file", "layout")}
+    problems += _check_other_plates(named)
     found, held = _check_layouts(study, named, unreadable)
     problems += found
     for name in [n for n in experiments if n in held]:
@@ -382,6 +381,18 @@ def _check_plates(study: Study) -> list[Problem]:
         titration = settings.get("titration")
         medium = titration.get("medium", "") if isinstance(titration, dict) else ""
         problems += _check_medium(study, f"{name}.titration.medium", medium)
+    return problems
+
+
+def _check_other_plates(table: pd.DataFrame) -> list[Problem]:
+    """A plate of protein or of standards must be another plate of the same experiment."""
+    problems = []
+    for column in ("protein_plate", "standards_plate"):
+        for i, row in _filled(table, column):
+            own = table.loc[table["experiment"] == row["experiment"], "plate_id"]
+            if row[column] not in set(own) - {row["plate_id"]}:
+                allowed = f"another plate_id of the experiment {row['experiment']}{nearest(row[column], own)}"
+                problems.append(Problem(PLATES, i, column, row[column], allowed))
     return problems
 
 

@@ -19,3 +19,26 @@ rule atpase_activity:
         "ATPase activity: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"
+
+
+rule coupled_assay:
+    """ATPase activity by the coupled assay: linear windows, ADP standards, total minus ouabain."""
+    input:
+        "results/plates/{experiment}/wells.csv",
+        "results/plates/{experiment}/quality.csv",
+        recipes,
+    output:
+        *outputs("coupled_assay"),
+        notebook=executed("coupled_assay"),
+    log:
+        "results/logs/coupled_assay/{experiment}.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("coupled_assay"),
+        settings=settings("plates"),
+        constants=study.constants,
+    message:
+        "coupled assay: {wildcards.experiment}"
+    script:
+        "../scripts/run_notebook.py"

@@ -8,8 +8,9 @@ Units: phosphate in nmol per well, activity in umol/mg/h, Mg2+ in mM.
 import numpy as np
 import pandas as pd
 
-from mgk.atpase import MODELS, SAMPLES, michaelis_menten, usable
+from mgk.atpase import MODELS, SAMPLES, curve_of, usable
 from mgk.figures import style
+from mgk.figures.gating import nothing
 
 MARKERS = "osD^vP*X"
 PANELS = {
@@ -48,7 +49,12 @@ def standard_curves(wells: pd.DataFrame, curves: pd.DataFrame) -> style.Picture:
 def _draw_curve(ax, wells: pd.DataFrame, curve) -> None:
     standards = usable(wells[wells["role"] == "standard"])
     samples = usable(wells[wells["role"].isin(SAMPLES)])["value"]
-    ax.plot(standards["standard_nmol"], standards["value"], "o", color=style.PALETTE[0], label="standards")
+    lost = standards["standard_nmol"] > curve.high_nmol
+    kept = standards[~lost]
+    ax.plot(kept["standard_nmol"], kept["value"], "o", color=style.PALETTE[0], label="standards")
+    if lost.any():
+        lost = standards[lost]
+        ax.plot(lost["standard_nmol"], lost["value"], "x", color=style.PALETTE[0], label="saturated, left out")
     ax.set(xlabel="Phosphate (nmol)", title=f"{curve.plate_id}\n{curve.n_wells} standards")
     if curve.verdict == "not_identified":
         ax.text(0.05, 0.95, "no curve:\n" + curve.reason, transform=ax.transAxes, va="top")
@@ -130,7 +136,7 @@ def _draw_fits(ax, fits: pd.DataFrame, x: pd.Series, colour: str) -> None:
         identified = (parameters["verdict"] != "not_identified").all()
         ax.plot(
             grid,
-            michaelis_menten(grid, value["vmax"], np.log(value["k05"])),
+            curve_of(parameters["model"].iloc[0], grid, value),
             color=colour,
             linewidth=0.7 if unit else 2.4,
             linestyle="-" if identified else "--",
@@ -165,3 +171,84 @@ def describe_activity(table: pd.DataFrame, fits: pd.DataFrame) -> str:
 
 def _animals(n: int) -> str:
     return f"{n} {'animal' if n == 1 else 'animals'}"
+
+
+def profiles(tables: dict[str, pd.DataFrame], names: dict[str, str]) -> style.Picture:
+    """Return a panel an abscissa: profile likelihood of K0.5, a line an animal, dashed where its interval ends.
+
+    Parameters
+    ----------
+    tables : dict
+        By abscissa, `mgk.atpase.profile_table` of each animal with the columns animal_id and condition, below each
+        other.
+    names : dict
+        How to call each abscissa.
+    """
+    fig, axes = style.figure(2.9 * len(tables) + 0.4, 3.2, columns=len(tables), squeeze=False, sharey=True)
+    conditions = sorted({c for table in tables.values() for c in table["condition"]})
+    palette = style.colours(conditions)
+    for ax, (abscissa, table) in zip(axes.flat, tables.items(), strict=True):
+        for (condition, _), line in table.groupby(["condition", "animal_id"]):
+            ax.plot(np.exp(line["value"]), line["f"], color=palette[condition], linewidth=1)
+        if len(table):
+            ax.axhline(table["limit"].max(), color=style.GREY, linestyle="--")
+            ax.set_ylim(0, 3 * table["limit"].max())
+        ax.set(xscale="log", xlabel=f"K0.5 for {names[abscissa]} (mM)")
+    for condition, colour in palette.items():
+        axes[0, 0].plot([], [], color=colour, label=condition)
+    axes[0, 0].set_ylabel("Profile likelihood, F")
+    axes[0, 0].legend(loc="upper left")
+    return fig
+
+
+def describe_profiles(tables: dict[str, pd.DataFrame], names: dict[str, str]) -> str:
+    """Return the text alternative of `profiles`."""
+    parts = ["Profile likelihood of K0.5 of each animal; an interval ends where a line crosses the dashed one."]
+    for abscissa, table in tables.items():
+        closed = 0
+        for _, line in table.groupby("animal_id"):
+            ends = line["f"].iloc[[0, -1]] > line["limit"].iloc[0]
+            closed += bool(ends.all())
+        parts.append(f"For {names[abscissa]}: {closed} of {table['animal_id'].nunique()} profiles close on both sides.")
+    return " ".join(parts)
+
+
+def protein(wells: pd.DataFrame, table: pd.DataFrame, curves: dict) -> style.Picture:
+    """Return a panel a protein plate: standards, their curve, and the wells of the preparations on it.
+
+    Parameters
+    ----------
+    wells, table
+        Wells of the protein plates, and protein.csv.
+    curves : dict
+        `mgk.atpase.protein_table`'s curve of each plate.
+    """
+    if not curves:
+        return nothing(describe_protein(table))[0]
+    fig, axes = style.figure(4.2 * len(curves), 3.4, columns=len(curves), squeeze=False)
+    for ax, (plate, line) in zip(axes.flat, curves.items(), strict=True):
+        used = usable(wells[wells["plate_id"] == plate])
+        standards, samples = used[used["role"] == "standard"], used[used["role"] == "sample"]
+        grid = np.linspace(standards["protein_ug"].min(), standards["protein_ug"].max(), 100)
+        ax.plot(standards["protein_ug"], standards["value"], "o", color=style.PALETTE[0], label="standards")
+        ax.plot(grid, line.at(grid), color=style.PALETTE[0])
+        foot = np.interp(samples["value"], line.at(grid), grid)
+        ax.plot(foot, samples["value"], "|", color=style.PALETTE[1], markersize=10, label="preparations")
+        n = (table["plate_id"] == plate).sum()
+        ax.set(xlabel="Protein (µg)", ylabel="Absorbance (AU)", title=f"{plate}\n{n} preparations")
+        ax.legend(loc="upper left")
+    return fig
+
+
+def describe_protein(table: pd.DataFrame) -> str:
+    """Return the text alternative of `protein`."""
+    if table.empty:
+        return "Nothing to draw: no plate of this experiment names a protein plate."
+    parts = ["Absorbance against protein for the standards of the protein plate, with the wells of the preparations."]
+    for plate, group in table.groupby("plate_id", sort=False):
+        low, high = group["protein_ug_per_ul"].min(), group["protein_ug_per_ul"].max()
+        parts.append(
+            f"Plate {plate}, {group['curve'].iloc[0]} curve: {len(group)} preparations with {low:.3g} to {high:.3g} "
+            f"ug/ul, standard errors of {100 * group['cv'].min():.1f} to {100 * group['cv'].max():.1f} %."
+        )
+    return " ".join(parts)

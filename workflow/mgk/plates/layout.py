@@ -32,9 +32,9 @@ ROLES = {
 
 # Of each group, a well of this role must have one.
 REQUIRED = {
-    "standard": (("standard_nmol", "standard_um"),),
-    "total": (("animal_id",), ("preparation_id",), ("protein_ug",), ("time_min",)),
-    "ouabain": (("animal_id",), ("preparation_id",), ("protein_ug",), ("time_min",), ("ouabain_mm",)),
+    "standard": (("standard_nmol", "standard_um", "protein_ug"),),
+    "total": (("animal_id",), ("preparation_id",), ("protein_ug", "wet_weight_mg", "sample_ul")),
+    "ouabain": (("animal_id",), ("preparation_id",), ("protein_ug", "wet_weight_mg", "sample_ul"), ("ouabain_mm",)),
     "rmax": (("magnesium_total_mm",),),
     "sample": (("sample_id",), ("animal_id",)),
 }

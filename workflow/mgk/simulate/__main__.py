@@ -13,7 +13,15 @@ from mgk import environment
 environment.apply()
 
 from mgk.provenance import sha256  # noqa: E402, numpy must see the environment first
-from mgk.simulate import atpase_plates, magnesium_plate, membrane, neurons_plate, potassium, recordings  # noqa: E402
+from mgk.simulate import (  # noqa: E402
+    atpase_plates,
+    coupled_plate,
+    magnesium_plate,
+    membrane,
+    neurons_plate,
+    potassium,
+    recordings,
+)
 from mgk.tables import write_table  # noqa: E402
 from mgk.tables.yaml_file import load_yaml  # noqa: E402
 
@@ -24,7 +32,8 @@ def write_demonstration(truth: dict, raw_data: Path) -> None:
     """Write every simulated file, the tables that name them, and the manifest."""
     rows = [module.write(truth, raw_data) for module in (recordings, potassium, membrane)]
     write_table(pd.concat(rows, ignore_index=True), raw_data / "recordings.csv")
-    plates = [module.write(truth, raw_data) for module in (magnesium_plate, neurons_plate, atpase_plates)]
+    kinds = (magnesium_plate, neurons_plate, atpase_plates, coupled_plate)
+    plates = [module.write(truth, raw_data) for module in kinds]
     write_table(pd.concat(plates, ignore_index=True), raw_data / "plates.csv")
     write_checksums(raw_data)
 

@@ -8,7 +8,19 @@ from html import escape
 
 import pandas as pd
 
-from mgk.report.chapters import atpase, block, claims, clinical, currents, forms, magnesium, plates, quality, solutions
+from mgk.report.chapters import (
+    atpase,
+    block,
+    claims,
+    clinical,
+    coupled,
+    currents,
+    forms,
+    magnesium,
+    plates,
+    quality,
+    solutions,
+)
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.html import Fragment, figure_html, link_html
 from mgk.report.markdown import markdown_html
@@ -29,6 +41,7 @@ CHAPTERS: dict[str, Chapter] = {
     "plate_quality": plates.CHAPTER,
     "magnesium_calibration": magnesium.CHAPTER,
     "atpase_activity": atpase.CHAPTER,
+    "coupled_assay": coupled.CHAPTER,
     "clinical_summary": clinical.CHAPTER,
     "claims": claims.CHAPTER,
     "magnesium_forms": forms.CHAPTER,
