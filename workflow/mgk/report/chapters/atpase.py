@@ -3,8 +3,9 @@
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import SHOWN, count_groups, groups_of, key_fits
-from mgk.report.html import Fragment, table_html
+from mgk.report.chapters.fits import count_groups, groups_of, key_fits, parameters_table
+from mgk.report.html import Fragment
+from mgk.report.origins import made_of_several, results_table
 from mgk.report.results import Results
 
 ABOUT = r"""## Ouabain-sensitive ATPase
@@ -24,38 +25,43 @@ KEY_FITS = {
 def tables(results: Results) -> Fragment:
     """Show the parameters of each group, the choice of law, the groups compared, the gates and what is not told."""
     groups = groups_of(results)
-    simple = groups.loc[groups["model"].str.startswith("michaelis_menten"), list(SHOWN)]
-    shown = table_html(simple, "Parameters per group, Michaelis-Menten: means over animals, 95 % intervals").html
-    models = results.table("models.csv")
+    simple = groups[groups["model"].str.startswith("michaelis_menten")]
+    shown = parameters_table(results, simple, "Parameters per group, Michaelis-Menten: means over animals").html
+    models = results.table("models.csv", text=("unit_id",))
     models = models[models["unit_id"] == ""].drop(columns="unit_id")
-    shown += table_html(models, "Laws against each abscissa, all animals together; AICc only within an abscissa").html
-    shown += comparisons_table(results.table("comparisons.csv"))
-    return Fragment(shown + gates_table(results.table("gates.csv")) + missing_items(results.table("strenda.csv")))
+    caption = "Laws against each abscissa, all animals together; F compares within an abscissa, AICc everywhere"
+    shown += results_table(results, "models.csv", models, caption).html
+    return Fragment(shown + comparisons_table(results) + gates_table(results) + missing_items(results))
 
 
-def comparisons_table(comparisons: pd.DataFrame) -> str:
+def comparisons_table(results: Results) -> str:
     """Return the groups compared, or that there is nothing to compare."""
-    tested = comparisons[comparisons["difference"].notna()]
+    found = results.table("comparisons.csv")
+    tested = found[found["difference"].notna()]
     if tested.empty:
         return "<p>There is nothing to compare: fewer than two groups with a value of their own.</p>"
     shown = tested.drop(columns=["experiment", "se", "df"]).dropna(axis="columns", how="all")
-    return table_html(shown, "Groups compared, the animal being the unit; p adjusted by Holm's method").html
+    caption = "Groups compared, the animal being the unit; p adjusted by Holm's method"
+    return results_table(results, "comparisons.csv", shown, caption).html
 
 
-def gates_table(gates: pd.DataFrame) -> str:
+def gates_table(results: Results) -> str:
     """Return how often each gate passes, warns and excludes."""
+    gates = results.table("gates.csv")
     counts = pd.crosstab(gates["gate"], gates["verdict"]).reset_index()
     counts.columns.name = None
-    return table_html(counts, "Gates: number of results with each verdict; the reasons are in gates.csv").html
+    caption = "Gates: number of results with each verdict; the reasons are in gates.csv"
+    return results_table(results, "gates.csv", made_of_several(counts), caption).html
 
 
-def missing_items(strenda: pd.DataFrame) -> str:
+def missing_items(results: Results) -> str:
     """Return what a reader has to be told of the assay and the study does not hold."""
-    missing = strenda.loc[strenda["state"] == "missing", ["item", "where"]]
+    items = results.table("strenda.csv", text=("value",))
+    missing = items.loc[items["state"] == "missing", ["item", "where"]]
     if missing.empty:
-        return f"<p>Checklist (STRENDA): all {len(strenda)} items are given.</p>"
-    caption = f"Checklist (STRENDA): {len(missing)} of {len(strenda)} items are missing, and where they would stand"
-    return table_html(missing, caption).html
+        return f"<p>Checklist (STRENDA): all {len(items)} items are given.</p>"
+    caption = f"Checklist (STRENDA): {len(missing)} of {len(items)} items are missing, and where they would stand"
+    return results_table(results, "strenda.csv", missing, caption).html
 
 
 def method(results: Results) -> str:

@@ -3,7 +3,8 @@
 from mgk.report.chapters.atpase import comparisons_table, missing_items
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.chapters.fits import count_groups, groups_table, key_fits
-from mgk.report.html import Fragment, table_html
+from mgk.report.html import Fragment
+from mgk.report.origins import results_table
 from mgk.report.results import Results
 
 ABOUT = r"""## ATPase by the coupled assay
@@ -21,9 +22,10 @@ KEY_FITS = {
 
 def tables(results: Results) -> Fragment:
     """Show the groups, the groups compared, the ADP standards and what is not told."""
-    shown = groups_table(results).html + comparisons_table(results.table("comparisons.csv"))
-    shown += table_html(results.table("adp_standards.csv"), "Absorbance at 340 nm per nmol of ADP").html
-    return Fragment(shown + missing_items(results.table("strenda.csv")))
+    standards = results.table("adp_standards.csv")
+    told = results_table(results, "adp_standards.csv", standards, "Absorbance at 340 nm per nmol of ADP")
+    parts = (groups_table(results).html, comparisons_table(results), told.html, missing_items(results))
+    return Fragment("".join(parts))
 
 
 def method(results: Results) -> str:
