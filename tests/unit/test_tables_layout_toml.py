@@ -44,7 +44,7 @@ def test_a_layout_in_toml_is_a_layout(tmp_path):
     ("text", "message"),
     [
         ("[well.A1]\nrole = 'sampel'\n", r"layout\.toml, role \(A1\): 'sampel': allowed: .*did you mean 'sample'"),
-        ("[well.A1]\nrole = 'standard'\n", "standard_nmol or standard_um: must not be empty for A1"),
+        ("[well.A1]\nrole = 'standard'\n", "standard_nmol or standard_um or protein_ug: must not be empty for A1"),
         ("[well.A1]\nrole = 'blank'\ndose = 3\n", "dose: unknown column"),
         ("[well.A1]\natp_mm = 3\n", "this column is missing: what the well is for"),
         ("[expt]\nrole = 'blank'\n", "names no wells"),
