@@ -22,8 +22,8 @@ from mgk.block import (
     solution_gains,
     unblocked_fraction,
 )
-from mgk.currents import POINT_COLUMNS
 from mgk.fitting import VERDICTS
+from mgk.measured_currents import POINT_COLUMNS
 from mgk.solutions.potentials import ghk_current
 from mgk.tables import InputError
 

@@ -10,10 +10,9 @@ from mgk.currents import (
     group_curves,
     reversal_potential,
     sodium_permeability,
-    steady_currents,
-    voltage_levels,
     window_curves,
 )
+from mgk.measured_currents import steady_currents, voltage_levels
 from mgk.solutions.potentials import ghk_current, ghk_reversal_mv, nernst_mv
 from mgk.tables import InputError
 

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 from test_gating import CELLS, activation_windows
 
-from mgk.currents import comparable_groups
 from mgk.figures import style
 from mgk.figures.gating import comparison, gating, nothing, time_constants
 from mgk.gating import QUANTITIES, fit_cells
+from mgk.measured_currents import comparable_groups
 from mgk.statistics import compare_fits
 
 

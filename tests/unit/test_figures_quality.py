@@ -11,8 +11,8 @@ from mgk.figures.quality import (
     sweeps_page,
     window_spans,
 )
-from mgk.recordings.measure import WINDOWS
 from mgk.recordings.passive import passive_properties
+from mgk.recordings.plan import WINDOWS
 
 SETTINGS = {"windows_ms": {"epoch": "B", "baseline": [0, 5], "steady": [20, 40]}}
 

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import f as f_distribution
 
-from mgk.currents import POINT_COLUMNS, comparable_groups
 from mgk.fitting import fit_curve
 from mgk.gating import (
     CURVE_COLUMNS,
@@ -21,6 +20,7 @@ from mgk.gating import (
     fit_tail,
     shared_fits,
 )
+from mgk.measured_currents import POINT_COLUMNS, comparable_groups
 from mgk.statistics import FIT_COLUMNS, compare_fits
 
 V = np.arange(-80.0, 61, 10)

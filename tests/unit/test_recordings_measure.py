@@ -12,8 +12,8 @@ from mgk.recordings.measure import (
     check_recording,
     measure_batch,
     measure_recording,
-    membrane_sign,
 )
+from mgk.recordings.plan import membrane_sign
 from mgk.recordings.protocol import Epoch, Output, Protocol, waveform
 from mgk.simulate.abf import Signal, write_abf
 from mgk.tables.problems import InputError
@@ -227,11 +227,11 @@ def test_an_excluded_recording_is_measured_all_the_same(ramp):
             r"r1: window steady \(30 to 70 ms\).*64 ms long",
         ),
         ({"windows_ms": {"steady": [30.01, 30.02]}}, {}, "window steady .* must hold a sample"),
-        ({"windows_ms": {"baseline": [1, 9]}}, {}, "steady is needed"),
+        ({"windows_ms": {"baseline": [1, 9]}}, {}, "steady or ramp is needed"),
         (
             {"windows_ms": {"steady": [1, 9], "plateau": [1, 2]}},
             {},
-            "baseline, peak, steady, tail, kinetics are allowed",
+            "baseline, peak, steady, tail, kinetics, ramp, ramp_back are allowed",
         ),
         ({"polarity": "up"}, {}, "outward, inward, absolute"),
         ({}, {"channel": "IN 7"}, r"'IN 7' must be one of: 0 = 'Im' \(pA\)"),
@@ -299,7 +299,8 @@ def test_a_thumbnail_holds_the_extremes_of_each_bin(ramp):
 @pytest.mark.parametrize("piece", [7, 100])
 def test_a_long_signal_is_measured_in_pieces(ramp, monkeypatch, piece):
     whole = measure_recording(ROW, ramp, SETTINGS)
-    monkeypatch.setattr("mgk.recordings.measure.PIECE_SAMPLES", piece)
+    monkeypatch.setattr("mgk.recordings.windows.PIECE_SAMPLES", piece)
+    monkeypatch.setattr("mgk.recordings.recording.BLOCK_SAMPLES", piece)
     parts = measure_recording(ROW, ramp, SETTINGS)
     pd.testing.assert_frame_equal(parts.measurements, whole.measurements, rtol=1e-12)
     pd.testing.assert_frame_equal(parts.thumbnails, whole.thumbnails)

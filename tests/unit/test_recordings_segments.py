@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgk.checks import check_study
-from mgk.currents import steady_currents
+from mgk.measured_currents import steady_currents
 from mgk.recordings.measure import check_recording, measure_recording
 from mgk.recordings.protocol import Epoch, Output
 from mgk.recordings.segments import read_segments, segment_problems, with_segments

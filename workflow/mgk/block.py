@@ -146,7 +146,7 @@ def fit_cells(points: pd.DataFrame, model: BlockModel | None = None) -> list[Cel
     Parameters
     ----------
     points : DataFrame
-        Table of `mgk.currents.steady_currents`. Excluded rows are not fitted; a cell of which nothing else remains is
+        Table of `mgk.measured_currents.steady_currents`. Excluded rows are not fitted; a cell of which nothing else is
         returned as not identified, with the reason of its exclusion.
     model : BlockModel, optional
         By default the one that `compare_models` chooses.

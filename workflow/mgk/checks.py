@@ -188,6 +188,13 @@ def _check_recordings(study: Study) -> list[Problem]:
     problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
     problems += _check_cells(table)
     ids = set(table["recording_id"])
+    for name, settings in study.experiments("recordings").items():
+        own = set(table.loc[table["experiment"] == name, "recording_id"])
+        overrides = settings.get("overrides") if isinstance(settings, dict) else None
+        for recording in set(overrides if isinstance(overrides, dict) else ()) - own:
+            place = f"recordings.experiments.{name}.overrides.{recording}"
+            allowed = f"must be a recording_id of the experiment in {RECORDINGS}{nearest(recording, own)}"
+            problems.append(Problem("config.yaml", None, place, "", allowed))
     for i, row in _filled(table, "leak_recording_id"):
         if row["leak_recording_id"] not in ids:
             problems.append(

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
 
-from mgk.currents import cell_fits, cell_owners, comparable_groups, group_label
+from mgk.currents import cell_fits
 from mgk.fitting import CurveFit, Estimate, fit_curve
+from mgk.measured_currents import cell_owners, comparable_groups, group_label
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 from mgk.study import Study
 
@@ -157,7 +158,7 @@ def _first_reversal(v: np.ndarray, current: np.ndarray) -> float:
 def experiment_fits(windows: dict[str, pd.DataFrame], fit: str = "none") -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return fits and curves of an experiment: of gating (`fit_cells`), or, without it, `mgk.currents.cell_fits`."""
     fits, curves = fit_cells(windows, fit)
-    return (cell_fits(windows["steady"]) if fit == "none" else fits), curves
+    return (cell_fits(next(iter(windows.values()))) if fit == "none" else fits), curves
 
 
 def compare_conditions(project: Study, experiment: str, fits: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
@@ -192,7 +193,7 @@ def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, 
     Parameters
     ----------
     points : dict
-        Tables of `mgk.currents.load_currents`, by window.
+        Tables of `mgk.measured_currents.load_currents`, by window.
     fit : str
         none, boltzmann_activation or boltzmann_inactivation.
 
@@ -204,11 +205,9 @@ def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, 
         empty when nothing is to be fitted.
     """
     rows, curves, animals = [], [], {}
-    for model, window in MODELS.get(fit, {}).items():
-        if window not in points:
-            continue
+    for model, table in _models(points, fit):
         keys = ["group", "cell_id", "ligand_total_mm"]
-        for (_, cell_id, _), cell in points[window].groupby(keys, sort=False):
+        for (_, cell_id, _), cell in table.groupby(keys, sort=False):
             if model == FREE_REVERSAL and np.isnan(cell["nernst_potassium_mv"].iloc[0]):
                 continue  # the activation fit has a free reversal potential already
             animals[cell_id] = cell["animal_id"].iloc[0]
@@ -223,6 +222,14 @@ def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, 
     return fits, pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(CURVE_COLUMNS))
 
 
+def _models(points: dict[str, pd.DataFrame], fit: str):
+    """Yield (model, points of its window); a ramp stands in the place of the steady window."""
+    for model, window in MODELS.get(fit, {}).items():
+        name = "ramp" if window == "steady" and "ramp" in points else window
+        if name in points:
+            yield model, points[name]
+
+
 def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=()) -> pd.DataFrame:
     """Ask of each cell that is in two conditions whether its sweeps need a V1/2 for each: F test and AICc.
 
@@ -235,7 +242,7 @@ def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=()) -> pd.DataF
     points, fit
         As those of `fit_cells`.
     order : sequence of str
-        As that of `mgk.currents.comparable_groups`.
+        As that of `mgk.measured_currents.comparable_groups`.
 
     Returns
     -------
@@ -244,10 +251,9 @@ def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=()) -> pd.DataF
         (above 0 speaks for two). Without rows where no cell is in two conditions.
     """
     rows = []
-    for model, window in MODELS.get(fit, {}).items():
-        if window not in points or model == FREE_REVERSAL:
+    for model, table in _models(points, fit):
+        if model == FREE_REVERSAL:
             continue
-        table = points[window]
         labels = table.apply(group_label, axis=1)
         for names in comparable_groups(table, order):
             for cell_id, cell in table[labels.isin(names)].groupby("cell_id", sort=False):

@@ -88,7 +88,7 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
     Parameters
     ----------
     table : DataFrame
-        Table of `mgk.currents.load_time_constants`.
+        Table of `mgk.measured_currents.load_time_constants`.
     """
     if table.empty:
         return nothing("Nothing to draw: no window `kinetics` was asked for in this experiment.")

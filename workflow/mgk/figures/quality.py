@@ -9,10 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mgk.figures import style
+from mgk.recordings.plan import own_settings
 from mgk.recordings.quality import thresholds
 
 VERDICT_COLOURS = {"pass": style.PALETTE[0], "warn": style.PALETTE[4], "exclude": style.GREY}
-WINDOW_COLOURS = dict(zip(("baseline", "peak", "steady", "tail", "kinetics"), style.PALETTE[1:6], strict=True))
+WINDOW_COLOURS = dict(
+    zip(("baseline", "peak", "steady", "tail", "kinetics", "ramp", "ramp_back"), style.WINDOW_COLOURS, strict=True)
+)
 COLUMNS, MOST_PANELS = 6, 48
 NUMBER_COLUMNS = 4
 # Points times letters that fit above a panel.
@@ -92,13 +95,17 @@ def window_spans(measurements: pd.DataFrame, settings: dict) -> pd.DataFrame:
         The experiment of config.yaml.
     """
     first = measurements.drop_duplicates(["recording_id", "segment"])
-    spans = {name: span for name, span in settings["windows_ms"].items() if name != "epoch"}
     rows = [
         (row.recording_id, name, row.windows_from_ms + start, row.windows_from_ms + stop)
         for row in first.itertuples()
-        for name, (start, stop) in spans.items()
+        for name, (start, stop) in _spans(row.recording_id, settings)
     ]
     return pd.DataFrame(rows, columns=["recording_id", "window", "start_ms", "end_ms"]).drop_duplicates()
+
+
+def _spans(recording_id: str, settings: dict) -> list:
+    windows = own_settings(recording_id, settings)["windows_ms"]
+    return [(name, span) for name, span in windows.items() if name != "epoch"]
 
 
 def quality_numbers(quality: pd.DataFrame, settings: dict) -> tuple[Figure, str]:

@@ -12,6 +12,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7F7F7F"
+# Colours of the windows of a recording, in the order of the package's list; a ramp never stands beside a step.
+WINDOW_COLOURS = (*PALETTE[1:6], PALETTE[2], PALETTE[3])
 # The room that words beside the axes need is known only once the axes have their size.
 LAYOUT_PASSES = 3
 

@@ -55,13 +55,15 @@ def _sample_reader(path: Path, header: AxonHeader):
     def block(first: int, last: int) -> np.ndarray:
         # Not a memory map: to make one costs more than a short sweep, and its pages count as this process's memory.
         place = header.data_start + first * sample_bytes
-        return np.fromfile(path, header.data_type, (last - first) * width, offset=place).reshape(-1, width)
+        samples = np.fromfile(path, header.data_type, (last - first) * width, offset=place).reshape(-1, width)
+        # A row a channel: whatever is done to a signal later is twice as fast on samples that lie side by side.
+        return np.ascontiguousarray(samples.T)
 
     def read(sweep: int, channel: int, start: int, stop: int):
         start, stop = firsts[sweep] + start, firsts[sweep] + stop
         for first, last in ((0, firsts[-1]), (firsts[sweep], firsts[sweep + 1]), (start, stop)):
             if stop <= last <= first + WHOLE_SAMPLES:
                 break
-        return block(first, last)[start - first : stop - first, channel], *header.scales[channel]
+        return block(first, last)[channel, start - first : stop - first], *header.scales[channel]
 
     return read

@@ -7,11 +7,13 @@ of the steady window) and `*_membrane_pa`; densities are columns of their own. I
 1. *junction potential* V (bath minus pipette): whole-cell, perforated, two-electrode, outside-out Vm = Vp - V;
    inside-out Vm = -(Vp - V); cell-attached Vm = Vrest - (Vp - V). What was corrected online is taken off V first.
 2. *series resistance*: Vm = V - I Rs (1 - compensation), I across the membrane, outward positive, leak included.
-3. *leak*: a line through the current over the potential, from a leak recording or from a range of potentials in which
+3. *ramp capacitance*: I = I - C dV/dt, C from the ramp and that back (half the difference of their currents at like
+   commands, which holds where the channels are as open on the way back), stated, or of the membrane test.
+4. *leak*: a line through the current over the potential, from a leak recording or from a range of potentials in which
    the channels are closed, subtracted at the true potential. Leak that was subtracted online (P/N) is only noted.
-4. *rundown*: each cell's recordings and segments, in the order of the tables, are divided by the loss between the
+5. *rundown*: each cell's recordings and segments, in the order of the tables, are divided by the loss between the
    controls before and after them, which is taken as linear in that order.
-5. *capacitance*: current over membrane capacitance, pA/pF.
+6. *capacitance*: current over membrane capacitance, pA/pF.
 
 A correction that was asked for and whose value is not known leaves the corrected numbers empty, never uncorrected.
 Units: mV, pA, MOhm, nS, pF; MOhm times pA is 1e-3 mV.
@@ -24,12 +26,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from mgk.recordings.measure import PIPETTE_OUTSIDE, membrane_sign
+from mgk.recordings.plan import PIPETTE_OUTSIDE, membrane_sign
 from mgk.solutions.junction import junction_potential_mv
 from mgk.tables.problems import InputError
 
 LEDGER_COLUMNS = ("recording_id", "segment", "correction", "value", "unit", "formula", "source", "effect")
 CURRENTS = ("steady", "peak", "tail")
+# Corrections whose sign is that of the configuration.
+NEED_SIDE = ("leak", "series_resistance", "ramp_capacitance", "junction_potential")
 MV_PER_MOHM_PA = 1e-3
 # Potentials nearer than this are one: a line through them is none.
 DISTINCT_MV = 1.0
@@ -63,12 +67,17 @@ def check_corrections(row: Mapping, settings: Mapping, recipes: Mapping, same_ex
         if _empty(row, column):
             found.append((column, "", f"must not be empty with corrections.{why}"))
 
-    if any(asked.get(name, "none") != "none" for name in ("junction_potential", "series_resistance", "leak")):
-        needs("configuration", "leak, series_resistance or junction_potential")
+    if any(asked.get(name, "none") != "none" for name in NEED_SIDE):
+        needs("configuration", f"{', '.join(NEED_SIDE[:-1])} or {NEED_SIDE[-1]}")
     if asked.get("series_resistance") == "stated":
         needs("series_resistance_mohm", "series_resistance: stated")
     if asked.get("capacitance") == "stated":
         needs("cell_capacitance_pf", "capacitance: stated")
+    ramp = asked.get("ramp_capacitance", "none")
+    if ramp == "stated":
+        needs("cell_capacitance_pf", "ramp_capacitance: stated")
+    if ramp == "ramp_back" and "ramp_back" not in settings.get("windows_ms", {}):
+        found.append(("recording_id", row["recording_id"], "ramp_capacitance: ramp_back needs a window ramp_back"))
     if asked.get("junction_potential") == "henderson":
         for column in ("pipette_solution", "temperature_c", *([] if row.get("zero_solution") else ["bath_solution"])):
             needs(column, "junction_potential: henderson")
@@ -122,6 +131,13 @@ def correct(
             before = table.loc[own, "membrane_mv"].copy()
             _shift_potentials(table, own, row, entry)
             ledger.append(_noted(row, entry, _told(table.loc[own, "membrane_mv"] - before, "membrane_mv", "mV")))
+    for row in rows if asked.get("ramp_capacitance", "none") != "none" else ():
+        own = table["recording_id"] == row["recording_id"]
+        entry = _ramp_entry(row, asked, table[own], tests.get(row["recording_id"], []))
+        before = table.loc[own, "steady_membrane_pa"].copy()
+        table.loc[own, "steady_membrane_pa"] -= _capacitive_pa(table[own], row, entry.value)
+        change = table.loc[own, "steady_membrane_pa"] - before
+        ledger.append(_noted(row, entry, _told(change, "steady_membrane_pa", "pA")))
     uncorrected = table["steady_membrane_pa"].copy()
     for row in rows:
         own = table["recording_id"] == row["recording_id"]
@@ -208,6 +224,41 @@ def _shift_potentials(table: pd.DataFrame, own: pd.Series, row: Mapping, entry: 
         else:
             shift = -table.loc[own, f"{window}_membrane_pa"] * entry.value * MV_PER_MOHM_PA
         table.loc[own, potential] = table.loc[own, potential] + shift
+
+
+# --- ramps ------------------------------------------------------------------------------------------------------
+
+
+def _ramp_entry(row: Mapping, asked: Mapping, own: pd.DataFrame, tests: list[Mapping]) -> Entry:
+    """Return the capacitance that the ramps of a recording charge."""
+    how = asked["ramp_capacitance"]
+    if how == "stated":
+        value, source = float(row["cell_capacitance_pf"]), f"stated: {RECORDINGS}"
+    elif how == "measured":
+        value, source = _measured(tests, "capacitance_pf")
+    else:
+        value, source = _between_ramps_pf(own, row), "half the difference between the ramp and that back"
+    return Entry("ramp_capacitance", value, "pF", "I = I - C dV/dt", source)
+
+
+def _capacitive_pa(own: pd.DataFrame, row: Mapping, capacitance_pf: float) -> pd.Series:
+    """Return C dV/dt across the membrane: pF times mV/ms is pA; a window without a ramp has none."""
+    rate = own["ramp_mv_per_ms"]
+    return (membrane_sign(row["configuration"]) * capacitance_pf * rate).where(rate.notna(), 0.0)
+
+
+def _between_ramps_pf(own: pd.DataFrame, row: Mapping) -> float:
+    """Return the capacitance at which the ramps agree: the median over commands and sweeps; NaN without two ramps."""
+    found = []
+    for _, sweep in own.groupby(["segment", "sweep"], sort=False, dropna=False):
+        if sweep["ramp_mv_per_ms"].nunique() != 2:
+            continue
+        (rate, there), (rate_back, back) = sweep.groupby("ramp_mv_per_ms", sort=False)
+        back, command = back.sort_values("command_mv"), there["command_mv"]
+        same = there[command.between(back["command_mv"].iloc[0], back["command_mv"].iloc[-1])]
+        again = np.interp(same["command_mv"], back["command_mv"], back["steady_membrane_pa"])
+        found.append((same["steady_membrane_pa"] - again) / (membrane_sign(row["configuration"]) * (rate - rate_back)))
+    return float(np.median(np.concatenate(found))) if found else math.nan
 
 
 # --- leak -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ is the level of the epoch before, or the level before the first epoch; a *user l
 from sweep to sweep. Levels are in the output's unit, durations in samples per channel, sweeps count from 0.
 """
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -108,23 +109,54 @@ def waveform(protocol: Protocol, output: Output, sweep: int, samples: int) -> np
     InputError
         When the command cannot be decoded, with the reason.
     """
+    runs = waveform_runs(protocol, output, sweep, samples)
+    if len(runs) == 1:
+        return np.broadcast_to(runs[0][2], samples)
+    values = np.empty(samples)
+    for start, stop, run in runs:
+        values[start:stop] = run
+    return values
+
+
+def waveform_runs(protocol: Protocol, output: Output, sweep: int, samples: int) -> list[tuple]:
+    """Return the command of one sweep in runs: (start, stop, level) where it stays, (start, stop, values) where not.
+
+    Parameters, units and errors as those of `waveform`, which joins the runs.
+    """
     _refuse(protocol, output)
     if not (protocol.episodic and output.plays) or sweep % 2 == output.rests_in:
-        return np.broadcast_to(output.holding, samples)
+        return [(0, samples, output.holding)]
     total = protocol.sweep_samples
     if samples > total:
         raise InputError(f"sweep {sweep} has {samples} samples, the protocol only {total}: its command is not known")
     before = held = _level_at_start(output, sweep)
-    values, position = np.full(samples, before), 0
+    position = _pre_hold(protocol) if output.epochs else samples
+    runs = [(0, min(position, samples), before)]
     for start, epoch in _timed_epochs(protocol, output, sweep):
         position = start + epoch.samples
         if position > total:
             raise InputError(f"the epochs of sweep {sweep} last longer than the sweep: its command is not known")
-        values[start:position] = _shape(epoch, before, held, len(values[start:position]))
+        if start < samples:
+            stop = min(position, samples)
+            runs.append((start, stop, _shape(epoch, before, held, stop - start)))
         before = epoch.level
-    if position:
-        values[position:] = before if output.persists else output.holding
-    return values
+    if position < samples:
+        after = before if output.persists else output.holding
+        runs.append((position, samples, after))
+    return runs
+
+
+def mean_of_runs(runs: Sequence[tuple], window: slice) -> float:
+    """Return the mean command in a window of samples, of the runs of a sweep; exact where the level does not change."""
+    sums, samples = [], window.stop - window.start
+    for start, stop, run in runs:
+        first, last = max(window.start, start), min(window.stop, stop)
+        constant = not isinstance(run, np.ndarray)
+        if constant and last - first == samples:
+            return float(run)
+        if first < last:
+            sums.append(run * (last - first) if constant else float(np.add.reduce(run[first - start : last - start])))
+    return math.fsum(sums) / samples
 
 
 def epoch_start(protocol: Protocol, output: Output, letter: str, sweep: int) -> int:
@@ -186,11 +218,10 @@ def _pre_hold(protocol: Protocol) -> int:
 
 def _in_sweep(output: Output, epoch: Epoch, sweep: int) -> Epoch:
     """Return the epoch as it is played in a sweep."""
-    played = replace(
-        epoch,
-        level=epoch.level + epoch.level_step * sweep,
-        samples=epoch.samples + epoch.samples_step * sweep,
-    )
+    played = epoch
+    if epoch.level_step or epoch.samples_step:
+        level, samples = epoch.level + epoch.level_step * sweep, epoch.samples + epoch.samples_step * sweep
+        played = replace(epoch, level=level, samples=samples)
     chosen = output.user_list
     if chosen is None or chosen.epoch != epoch.number:
         return played
@@ -213,13 +244,13 @@ def _level_at_start(output: Output, sweep: int) -> float:
     return _in_sweep(output, output.epochs[-1], sweep - 1).level
 
 
-def _shape(epoch: Epoch, before: float, held: float, samples: int) -> np.ndarray:
+def _shape(epoch: Epoch, before: float, held: float, samples: int) -> np.ndarray | float:
     """Return the first samples of an epoch (the definitions of the trains are those of pCLAMP's file library).
 
     `held` is the level at which the sweep started: an epoch of resistance stays there for its first half.
     """
     if epoch.kind == "step":
-        return np.broadcast_to(epoch.level, samples)
+        return epoch.level
     sample = np.arange(samples)
     height = epoch.level - before
     if epoch.kind == "resistance":

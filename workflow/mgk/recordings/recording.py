@@ -8,14 +8,26 @@ file's own, for what a wrong label looks like. A channel that is neither stays a
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from mgk.recordings.protocol import MILLIVOLT_PER, PICOAMPERE_PER, Output, Protocol, output_in, waveform
+from mgk.recordings.protocol import (
+    MILLIVOLT_PER,
+    PICOAMPERE_PER,
+    Output,
+    Protocol,
+    mean_of_runs,
+    output_in,
+    waveform,
+    waveform_runs,
+)
 from mgk.tables.problems import InputError, Problem
+
+# Extremes are looked for in blocks of about this many samples, so that a long signal never stands in memory.
+BLOCK_SAMPLES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,31 @@ class Recording:
         """Return the samples of a sweep in the channel's unit (pA, mV), float64, shape (stop - start,)."""
         stop = self.sweep_samples[sweep] if stop is None else stop
         stored, gain, offset = self._read(sweep, channel, start, stop)
+        return self._scaled(stored, channel, gain, offset)
+
+    def extremes(self, sweep: int, channel: int, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and the highest sample between each two edges, in the channel's unit.
+
+        Parameters
+        ----------
+        edges: rising samples of shape (bins + 1,).
+        """
+        extremes = []
+        for first, last in blocks_of(edges):
+            inside = edges[first : last + 1]
+            stored, gain, offset = self._read(sweep, channel, int(inside[0]), int(inside[-1]))
+            starts = inside[:-1] - inside[0]
+            ends = np.stack([np.minimum.reduceat(stored, starts), np.maximum.reduceat(stored, starts)])
+            extremes.append(self._scaled(ends if gain > 0 else ends[::-1], channel, gain, offset))
+        low, high = np.concatenate(extremes, axis=1)
+        return low, high
+
+    def _scaled(self, stored: np.ndarray, channel: int, gain: float, offset: float) -> np.ndarray:
+        """Return stored samples in the channel's unit."""
         values = stored.astype(np.float64)
         values *= gain
-        values += offset
+        if offset:
+            values += offset
         if (factor := self.channels[channel].factor) != 1:
             values *= factor
         return values
@@ -148,6 +182,24 @@ class Recording:
             When it cannot be decoded, with the reason.
         """
         return self._command_mv(sweep) if self._command_mv else self._decoded(sweep, MILLIVOLT_PER)
+
+    def decoded_means(self, sweep: int, windows: Sequence[slice]) -> list[float]:
+        """Return the mean of the decoded command in windows of a sweep, in mV.
+
+        Raises
+        ------
+        InputError
+            When it cannot be decoded, with the reason.
+        """
+        if self._command_mv:
+            command = self._command_mv(sweep)
+            return [float(command[window].mean()) for window in windows]
+        try:
+            output = output_in(self.protocol, MILLIVOLT_PER)
+            runs = waveform_runs(self.protocol, output, sweep, self.sweep_samples[sweep])
+        except InputError as error:
+            raise self.error(str(error)) from None
+        return [mean_of_runs(runs, window) * MILLIVOLT_PER[output.unit] for window in windows]
 
     def decoded_pa(self, sweep: int) -> np.ndarray:
         """Return the current that a current clamp's stimulus injects in a sweep, in pA, shape (samples,).
@@ -208,6 +260,18 @@ class Recording:
     def error(self, text: str) -> InputError:
         """Return an InputError that names the file."""
         return file_error(self.path, text)
+
+
+def blocks_of(edges: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield (first, last) edge of runs of bins that together are no long signal, or of one bin that is."""
+    if edges[-1] - edges[0] <= BLOCK_SAMPLES:
+        yield 0, len(edges) - 1
+        return
+    first = 0
+    for last in range(1, len(edges)):
+        if last == len(edges) - 1 or edges[last + 1] - edges[first] > BLOCK_SAMPLES:
+            yield first, last
+            first = last
 
 
 def file_error(path: Path, text: str) -> InputError:

@@ -1,0 +1,41 @@
+"""Thumbnails: the lowest and highest current in bins of time, from which pictures are drawn without the raw file."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from mgk.recordings.recording import Recording
+
+THUMBNAIL_COLUMNS = ("recording_id", "sweep", "start_ms", "end_ms", "low_pa", "high_pa")
+# Sweeps and bins of a thumbnail: enough for a panel a few centimetres wide.
+THUMBNAIL_SWEEPS, THUMBNAIL_BINS = 12, 60
+DIGITS = 5
+
+
+def thumbnail(recording: Recording, channel: int, recording_id: str) -> list[np.ndarray]:
+    """Return the lowest and the highest current in bins of time, of the first, the last and sweeps evenly between.
+
+    An array for each of THUMBNAIL_COLUMNS.
+    """
+    count = len(recording.sweep_samples)
+    sweeps = np.unique(np.linspace(0, count - 1, min(count, THUMBNAIL_SWEEPS)).round().astype(int))
+    found = []
+    for sweep in sweeps.tolist():
+        edges = _bin_edges(recording.sweep_samples[sweep])
+        ms = edges * 1e3 / recording.rate_hz
+        found.append((np.full(len(ms) - 1, sweep), ms[:-1], ms[1:], *recording.extremes(sweep, channel, edges)))
+    sweep, start, end, low, high = (np.concatenate(column) for column in zip(*found, strict=True))
+    return [np.full(len(sweep), recording_id, object), sweep, start, end, _rounded(low), _rounded(high)]
+
+
+@lru_cache(maxsize=1)
+def _bin_edges(samples: int) -> np.ndarray:
+    return np.unique(np.linspace(0, samples, THUMBNAIL_BINS + 1).round().astype(int))
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    """Return values for a picture: five digits."""
+    size = np.abs(values)
+    places = DIGITS - 1 - np.floor(np.log10(np.where(size > 0, size, 1.0)))
+    power = 10.0 ** np.abs(places)
+    return np.where(places >= 0, np.rint(values * power) / power, np.rint(values / power) * power)
