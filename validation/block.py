@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mgk.block import PLAIN, BlockModel, block_fits, chosen_model, compare_models, fit_cells
-from mgk.currents import POINT_COLUMNS
+from mgk.measured_currents import POINT_COLUMNS
 from validation.coverage import TEST_LEVEL, binomial_p, covered
 
 CELLS = 6
@@ -84,7 +84,7 @@ MISSPECIFIED = (
 
 
 def study_points(design: Design, seed: int) -> pd.DataFrame:
-    """Return the steady currents of a study as `mgk.currents.steady_currents` does."""
+    """Return the steady currents of a study as `mgk.measured_currents.steady_currents` does."""
     rng = np.random.default_rng([seed, *design.label.encode()])
     solutions = np.array([0.0, *design.magnesium_mm])
     shape = (CELLS, solutions.size, LEVELS_MV.size)

@@ -180,6 +180,13 @@ def test_a_sweep_without_potential_is_excluded_alone():
     assert points.loc[points["excluded"], "reason"].item().startswith("no membrane potential or current")
 
 
+def test_the_leak_of_another_recording_is_no_current_of_its_own():
+    rows = [recording("r1", leak_recording_id="l1"), recording("l1", leak_recording_id="l1")]
+    assert set(points_of(rows)["recording_id"]) == {"r1"}
+    alone = [recording("r1", leak_recording_id="r1"), recording("r2", leak_recording_id="")]
+    assert set(points_of(alone)["recording_id"]) == {"r1", "r2"}
+
+
 def test_levels_of_a_recorded_voltage():
     """The pipette of an inside-out patch commands the negative of the membrane's potential."""
     command = np.array([100.3, 79.9, 99.9, 80.2, np.nan, -0.04, 0.03])

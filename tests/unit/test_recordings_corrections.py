@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from mgk.checks import check_study
 from mgk.fitting import fit_curve
 from mgk.recordings.corrections import LEDGER_COLUMNS, check_corrections, correct
-from mgk.recordings.protocol import Epoch, Output
+from mgk.recordings.measure import measure_batch
+from mgk.recordings.protocol import Epoch, Output, Protocol, waveform
 from mgk.simulate.abf import Signal, write_abf
 from mgk.study import Study
 
@@ -293,3 +294,35 @@ def test_the_ledger_is_enough_to_undo_every_shift(junction, access, compensation
     back = table["membrane_mv"] + sign * noted["junction_potential"]
     back = back + table["steady_membrane_pa"] * noted["series_resistance"] * 1e-3
     assert back.tolist() == pytest.approx((sign * V).tolist(), abs=1e-9)
+
+
+def test_a_leak_that_was_put_into_files_is_removed_by_the_leak_recording(tmp_path):
+    """Steps of a rectifying current with a leak, and small hyperpolarising steps that show the leak alone."""
+    rate, samples, leak_ns, leak_mv = 10_000.0, 640, 1.5, -10.0
+
+    def current(v):
+        return 8.0 * (v + 80) / (1 + np.exp((-20 - v) / 6)) + leak_ns * (v - leak_mv)
+
+    def write(name, first, step, sweeps):
+        output = Output("Cmd 0", "mV", -90.0, (Epoch(0, "step", -90.0, 90), Epoch(1, "step", first, 400, step)))
+        protocol = Protocol(samples, (output,), True)
+        command = np.array([waveform(protocol, output, sweep, samples) for sweep in range(sweeps)])
+        noise = np.random.default_rng(sweeps).normal(0, 3, command.shape)
+        signal = Signal("Im", "pA", 5000.0, current(command) + noise)
+        write_abf(tmp_path / f"{name}.abf", [signal], [output], rate_hz=rate, comment="simulated")
+
+    write("steps", -70.0, 10.0, 12)
+    write("leak", -120.0, 10.0, 4)
+    same = {"experiment": "e", "cell_id": "c1", "animal_id": "a1", "configuration": "whole_cell"}
+    rows = [same | {"recording_id": r, "file": f"{r}.abf", "leak_recording_id": "leak"} for r in ("steps", "leak")]
+    asked = {"windows_ms": {"baseline": [1, 9], "steady": [30, 49]}, "corrections": {"leak": "linear"}}
+    batch = measure_batch(rows, tmp_path, asked)
+    table, ledger = correct(batch.measurements, batch.membrane_test, rows, asked, {})
+    own = table[table["recording_id"] == "steps"]
+    without = current(own["membrane_mv"]) - leak_ns * (own["membrane_mv"] - leak_mv)
+    assert (own["steady_pa"] - without).abs().max() > 80
+    assert own["steady_membrane_pa"].to_numpy() == pytest.approx(without.to_numpy(), abs=3)
+    found = ledger[ledger["recording_id"] == "steps"].set_index("correction")["value"]
+    assert found["leak_conductance"] == pytest.approx(leak_ns, rel=0.02)
+    assert found["leak_reversal"] == pytest.approx(leak_mv, abs=3)
+    assert ledger["source"].str.contains("leak recording leak").all()

@@ -64,7 +64,8 @@ def steady_currents(measurements, quality, recordings, free_ions=None, window: s
         A row per sweep, or per bin of a ramp: experiment, group (the condition), cell_id, animal_id, recording_id,
         sweep, ligand, ligand_side, ligand_total_mm, ligand_free_mm, ligand_source, configuration, temperature_c,
         potassium_internal_mm, potassium_external_mm, nernst_potassium_mv, level_mv, membrane_mv, current_pa, excluded,
-        reason. Excluded rows stay in the table. A segment is a recording of its own, named "r1, segment 2".
+        reason. Excluded rows stay in the table. A segment is a recording of its own, named "r1, segment 2". A recording
+        that is the leak of another is no current of its own: it has no rows here; the ledger of corrections names it.
 
     Raises
     ------
@@ -72,6 +73,7 @@ def steady_currents(measurements, quality, recordings, free_ions=None, window: s
         When a recording is not in the table or without quality, has no ligand side or total where one is needed, or
         its recipe contradicts its stated total.
     """
+    measurements = measurements[~measurements["recording_id"].isin(_leaks_of_others(recordings))]
     said = [c for c in ("ligand", "ligand_total_mm", "segment_exclude") if c in measurements]
     keys = [c for c in ("recording_id", "segment") if c in measurements]
     parts = measurements[keys + said].drop_duplicates(keys)
@@ -100,6 +102,14 @@ def steady_currents(measurements, quality, recordings, free_ions=None, window: s
     points["excluded"] = (points["exclude"] != "") | (points["verdict"] == "exclude") | unmeasured
     order = ["group", "cell_id", "ligand_total_mm", "recording_id", "level_mv", "sweep"]
     return points.sort_values(order, kind="stable")[list(POINT_COLUMNS)].reset_index(drop=True)
+
+
+def _leaks_of_others(recordings: pd.DataFrame) -> set[str]:
+    """Return the recordings that another one names as its leak."""
+    if "leak_recording_id" not in recordings:
+        return set()
+    others = recordings["leak_recording_id"] != recordings["recording_id"]
+    return set(recordings.loc[others, "leak_recording_id"]) - {""}
 
 
 def _part_names(table: pd.DataFrame) -> pd.Series:

@@ -60,7 +60,7 @@ def gating(curves: pd.DataFrame, fits: pd.DataFrame) -> tuple[Figure, str]:
                 open_fraction = boltzmann(x, v_half, k)
                 axis.plot(x, 1 - open_fraction if "inactivation" in model else open_fraction, color=colours[group])
                 axis.axvline(v_half, color=colours[group], lw=0.7, ls=":")
-            n = f"{rows[0]['n_cells']:.0f} cells, {rows[0]['n_animals']:.0f} animals"
+            n = style.cells_and_animals(rows[0]["n_cells"], rows[0]["n_animals"])
             told.append(f"{title}, {group}: V1/2 {_number(v_half, ' mV')}, k {_number(k, ' mV')} ({n}).")
         axis.set(xlabel="Membrane potential (mV)", ylabel=label, title=title, ylim=(-0.2, 1.3))
         axis.axhline(0, color=style.GREY, lw=0.5)
@@ -102,7 +102,7 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
         axis.plot(of["membrane_mv"], of["tau_ms"], ".", ms=3, color=colours[group], alpha=0.4)
         means = _level_means(of, "tau_ms", log=True)
         error = np.abs(means[["ci_low", "ci_high"]].to_numpy().T - means["tau_ms"].to_numpy())
-        n = f"{of['cell_id'].nunique()} cells, {of['animal_id'].nunique()} animals"
+        n = style.cells_and_animals(of["cell_id"].nunique(), of["animal_id"].nunique())
         label = f"{group} ({n})"
         axis.errorbar(means["membrane_mv"], means["tau_ms"], error, fmt="o-", lw=1, color=colours[group], label=label)
         ends = " and ".join(
@@ -184,7 +184,7 @@ def _told_comparison(row: pd.Series) -> tuple[str, str]:
     unit = "" if row["scale"] == "ratio" else f" {row['unit']}"
     size = f"{row['scale']} {_number(row['difference'])} [{_number(row['ci_low'])}, {_number(row['ci_high'])}]{unit}"
     p = f"p {row['p']:.2g}, Holm {row['p_holm']:.2g}" if np.isfinite(row["p"]) else "no test"
-    n = f"{row['n_cells']} cells, {row['n_animals']} animals"
+    n = style.cells_and_animals(row["n_cells"], row["n_animals"])
     return f"{size}\n{p}; {n}", f"{_quantity(row)}, {row['group_a']} and {row['group_b']}: {size}, {p}, {n}."
 
 

@@ -68,7 +68,7 @@ def counts(group: pd.DataFrame) -> str:
     """Return the n of a group in words."""
     excluded = int(group["n_excluded"].max())
     left_out = f"; {excluded} excluded, in part or whole" if excluded else ""
-    return f"{group['n_cells'].max()} cells, {group['n_animals'].max()} animals{left_out}"
+    return f"{style.cells_and_animals(group['n_cells'].max(), group['n_animals'].max())}{left_out}"
 
 
 def concentration(ligand: str, free_mm: float) -> str:

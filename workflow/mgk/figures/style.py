@@ -70,6 +70,12 @@ def colours(names) -> dict:
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(distinct)}
 
 
+def cells_and_animals(cells: float, animals: float) -> str:
+    """Return the n of a group in words."""
+    counted = ((cells, "cell"), (animals, "animal"))
+    return ", ".join(f"{n:.0f} {noun}{'' if n == 1 else 's'}" for n, noun in counted)
+
+
 def save(fig: Picture, path: Path | str, alt: str) -> Path:
     """Write `fig` as SVG, its text alternative inside and in `<name>.alt.txt` beside it; return the path.
 
