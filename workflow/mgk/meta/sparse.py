@@ -5,7 +5,9 @@ integral over the random effects by adaptive Gauss-Hermite quadrature; `sparse_t
 `results/clinical/<analysis>/sparse.csv`.
 
 Vocabulary (forms as in metafor's `rma.glmm`, Jackson 2018): `UM.FS` two arms, a fixed intercept for each study; `UM.RS`
-two arms, a random intercept for each study, independent of its effect; `logit_normal` one group. The effect of a study
+two arms, a random intercept for each study, independent of its effect; `UM.RS (Laplace)` the same model with Laplace's
+approximation in place of the quadrature, which is all that R's lme4 and so metafor offer there: a row to compare with
+them, not the answer; `logit_normal` one group. The effect of a study
 is theta + u, u ~ N(0, tau2), in two arms split evenly over both (+u / 2, -u / 2). *common*: tau2 = 0. `lrt` is the
 likelihood-ratio test of homogeneity against one probability for each arm (not for UM.RS, whose intercepts are random).
 
@@ -28,6 +30,12 @@ from mgk.tables.problems import InputError
 NODES = {0: 1, 1: 61, 2: 11}
 """Points of the quadrature in each of 0, 1 or 2 dimensions."""
 
+LAPLACE = "UM.RS (Laplace)"
+RANDOM_INTERCEPTS = ("UM.RS", LAPLACE)
+TWO_ARMS = ("UM.FS", *RANDOM_INTERCEPTS)
+LAPLACE_STARTS = (0.3, 1.0)
+"""Standard deviations from which the highest point of Laplace's likelihood is looked for."""
+
 LARGEST_SD = 20.0
 """Largest standard deviation on the logit scale that is looked at."""
 
@@ -40,7 +48,13 @@ QUADRATURE_ERROR = 1e-6
 """Relative fall of the likelihood that a step may bring by the error of the quadrature alone."""
 
 STEP = 1e-3
-"""Step of the numerical second derivatives by the standard deviations."""
+"""Step of the numerical second derivatives, relative to the parameter."""
+
+STEEPEST_TOP = 1e-2
+"""Slope of the log-likelihood above which Laplace's search is not at a top; rounding alone leaves up to 1e-3."""
+
+SMALLEST_SD = 1e-4
+"""Standard deviations below which Laplace's search has come to the bound 0."""
 
 COLUMNS = (
     "analysis", "measure", "form", "model", "method", "k", "estimate", "se", "ci_low", "ci_high", "tau2",
@@ -77,6 +91,10 @@ class _Arms:
     own_intercept: bool
     loadings: np.ndarray
 
+    @property
+    def nodes(self) -> int:
+        return 1 if self.form == LAPLACE else NODES[self.loadings.shape[1]]
+
 
 def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> LogitNormal:
     """Fit one form to counts.
@@ -86,7 +104,7 @@ def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> Log
     table : DataFrame
         `COUNTS` for UM.FS and UM.RS, `PROPORTION` for logit_normal.
     form : str
-        UM.FS, UM.RS or logit_normal.
+        UM.FS, UM.RS, UM.RS (Laplace) or logit_normal.
     common : bool
         Whether the effect is the same in all studies (tau2 = 0).
 
@@ -96,17 +114,21 @@ def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> Log
         For an unknown form, no informative study, or counts for which the estimate is infinite.
     """
     arms = _arms(table, form, common)
-    found = _highest(arms)
-    fit = _inner(arms, found)
+    if form == LAPLACE:
+        beta, found, log_likelihood, variance = _laplace(arms)
+    else:
+        found = _highest(arms)
+        fit = _inner(arms, found)
+        beta, log_likelihood, variance = fit.beta, fit.log_likelihood, _variance(arms, found, fit)
     sd = dict(zip(_sd_names(form, common), found, strict=True))
     return LogitNormal(
         form=form,
         k=len(arms.events),
-        estimate=float(fit.beta[0]),
-        se=float(np.sqrt(_variance(arms, found, fit))),
+        estimate=float(beta[0]),
+        se=float(np.sqrt(variance)),
         tau2=sd.get("tau", 0.0) ** 2,
         tau2_intercept=sd["sigma"] ** 2 if "sigma" in sd else np.nan,
-        log_likelihood=fit.log_likelihood,
+        log_likelihood=log_likelihood,
     )
 
 
@@ -117,12 +139,12 @@ def sparse_table(effects: pd.DataFrame, analysis: str, *, level: float = 0.95) -
     -------
     DataFrame
         Columns `COLUMNS` and `back_transformed_{estimate, ci_low, ci_high}` (odds ratio, or proportion): UM.FS and
-        UM.RS for OR and PETO, logit_normal for PR, PLO, PFT and PAS; for other measures no rows. What cannot be fitted
-        is empty and its note says why.
+        both UM.RS for OR and PETO, logit_normal for PR, PLO, PFT and PAS; for other measures no rows. What cannot be
+        fitted is empty and its note says why.
     """
     measure = effects["measure"].iloc[0]
     odds, proportions = measure in ("OR", "PETO"), find_measure(measure).needed == PROPORTION
-    forms = ("UM.FS", "UM.RS") if odds else ("logit_normal",) if proportions else ()
+    forms = TWO_ARMS if odds else ("logit_normal",) if proportions else ()
     rows = [_row(effects, form, common, level) for form in forms for common in (True, False)]
     frame = pd.DataFrame(rows, columns=[name for name in COLUMNS if name not in ("analysis", "measure")])
     frame.insert(0, "analysis", analysis)
@@ -133,7 +155,7 @@ def sparse_table(effects: pd.DataFrame, analysis: str, *, level: float = 0.95) -
 
 def _row(effects, form, common, level) -> dict:
     head = {"form": form, "model": "common" if common else "random", "method": "ML", "k": len(effects)}
-    if form == "UM.RS" and len(effects) > MOST_STUDIES:
+    if form in RANDOM_INTERCEPTS and len(effects) > MOST_STUDIES:
         return head | {"note": f"not fitted: more than {MOST_STUDIES} studies"}
     try:
         fit = logit_normal(effects, form, common=common)
@@ -153,7 +175,7 @@ def _row(effects, form, common, level) -> dict:
 
 def _homogeneity(effects, form, common) -> dict:
     """Return the likelihood-ratio test of one effect against one probability for each arm of each study."""
-    if form == "UM.RS" or not common:
+    if form in RANDOM_INTERCEPTS or not common:
         return {}
     arms = _arms(effects, form, common=True)
     k = len(arms.events)
@@ -166,7 +188,7 @@ def _homogeneity(effects, form, common) -> dict:
 
 
 def _sd_names(form, common) -> list[str]:
-    return (["sigma"] if form == "UM.RS" else []) + ([] if common else ["tau"])
+    return (["sigma"] if form in RANDOM_INTERCEPTS else []) + ([] if common else ["tau"])
 
 
 def _arms(table: pd.DataFrame, form: str, common: bool) -> _Arms:
@@ -176,8 +198,8 @@ def _arms(table: pd.DataFrame, form: str, common: bool) -> _Arms:
         if events.sum() in (0, n.sum()):
             raise InputError("no events, or nothing but events, in all studies: the logit is infinite")
         return _Arms(form, events, n, np.ones((1, 1)), False, np.ones((1, 0 if common else 1)))
-    if form not in ("UM.FS", "UM.RS"):
-        raise InputError(f"form {form!r}: allowed are UM.FS, UM.RS, logit_normal")
+    if form not in TWO_ARMS:
+        raise InputError(f"form {form!r}: allowed are {', '.join(TWO_ARMS)}, logit_normal")
     table = table[~double_zero(table)]
     a, n1, c, n2 = effective(table, COUNTS)
     if len(table) == 0:
@@ -244,7 +266,7 @@ def _marginal(arms, eta, L, modes):
     y, n = arms.events, arms.n
     modes, root = _modes(y, n, eta, L, modes)
     q = L.shape[1]
-    nodes, log_weights = _nodes(q)
+    nodes, log_weights = _nodes(q, arms.nodes)
     z = modes[:, None, :] + np.einsum("kqr,gr->kgq", root, nodes)
     predictor = eta[:, None, :] + z @ L.T
     log_integrand = np.sum(y[:, None, :] * predictor - n[:, None, :] * np.logaddexp(0, predictor), axis=2)
@@ -280,11 +302,11 @@ def _modes(y, n, eta, L, z):
     return z, np.linalg.inv(np.linalg.cholesky(curvature)).transpose(0, 2, 1)
 
 
-def _nodes(q: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes (g, q) and log weights (g,) for the standard normal distribution in q dimensions."""
+def _nodes(q: int, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes (points**q, q) and their log weights for the standard normal distribution in q dimensions."""
     if q == 0:
         return np.empty((1, 0)), np.zeros(1)
-    x, w = np.polynomial.hermite_e.hermegauss(NODES[q])
+    x, w = np.polynomial.hermite_e.hermegauss(points)
     grids = np.meshgrid(*[x] * q, indexing="ij")
     weights = np.meshgrid(*[np.log(w / np.sqrt(2 * np.pi))] * q, indexing="ij")
     return np.stack([g.ravel() for g in grids], axis=1), np.sum([w.ravel() for w in weights], axis=0)
@@ -318,6 +340,50 @@ def _highest(arms: _Arms) -> np.ndarray:
         if depth(at_bound) <= depth(sds) + 1e-9:
             sds = at_bound
     return sds
+
+
+def _laplace(arms: _Arms) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Return coefficients, standard deviations, log-likelihood and variance of the effect by Laplace's approximation.
+
+    The slope of Laplace's likelihood has terms that `_marginal` leaves out, those of the curvature at the mode. So all
+    parameters are searched at once with numerical slopes. The likelihood is even in each standard deviation.
+    """
+    p, q = arms.design.shape[1], arms.loadings.shape[1]
+    modes = np.zeros((len(arms.events), q))
+
+    def depth(at):
+        nonlocal modes  # a good start for the next point
+        value, _, _, modes = _marginal(
+            arms, np.tile(arms.design @ at[:p], (len(modes), 1)), arms.loadings * at[p:], modes
+        )
+        return -value
+
+    level = special.logit(np.clip(arms.events.sum() / arms.n.sum(), 1e-6, 1 - 1e-6))
+    starts = [np.array([0.0, level, *[sd] * q]) for sd in LAPLACE_STARTS]
+    tries = [optimize.minimize(depth, start, method="BFGS", jac="3-point", options={"gtol": 1e-5}) for start in starts]
+    best = min(tries, key=lambda found: found.fun)
+    if np.abs(best.jac).max() > STEEPEST_TOP:
+        raise InputError("the search for the highest likelihood did not come to an end")
+    at = np.concatenate([best.x[:p], np.abs(best.x[p:])])
+    if np.any(at[p:] > LARGEST_SD):
+        raise InputError("the likelihood rises without end with the spread between studies")
+    at[p:][at[p:] < SMALLEST_SD] = 0.0
+    free = np.flatnonzero((np.arange(p + q) < p) | (at > 0))
+    curvature = _curvature(depth, at, free)
+    variance = float(np.linalg.inv(curvature)[0, 0])
+    choose = float(np.sum(_log_choose(arms.n, arms.events)))
+    return at[:p], at[p:], choose - depth(at), variance
+
+
+def _curvature(depth, at: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Return the second derivatives of a function at a point by the parameters `free`, from central differences."""
+    steps = np.diag(STEP * np.maximum(np.abs(at), 0.1))[free]
+    found = np.empty((len(free), len(free)))
+    for i, a in enumerate(steps):
+        for j, b in enumerate(steps[: i + 1]):
+            corners = [s * t * depth(at + s * a + t * b) for s in (1, -1) for t in (1, -1)]
+            found[i, j] = found[j, i] = np.sum(corners) / (4 * a.max() * b.max())
+    return found
 
 
 def _variance(arms: _Arms, sds: np.ndarray, fit: _Inner) -> float:
