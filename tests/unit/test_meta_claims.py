@@ -7,20 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mgk.meta import twobytwo
-from mgk.meta.claims import (
-    CONSISTENT,
-    IMPOSSIBLE,
-    INCONSISTENT,
-    ROUNDING,
-    UNVERIFIABLE,
-    VERDICTS,
-    check_claim,
-    check_claims,
-    describe_counts,
-    overall,
-    reconstruct,
-)
-from mgk.meta.printed import counts_that_print, read_number, read_p, sizes_that_print
+from mgk.meta.claims import VERDICTS, check_claims
+from mgk.meta.claims.against_counts import describe_counts
+from mgk.meta.claims.check import check_claim
+from mgk.meta.claims.printed import counts_that_print, read_number, read_p, sizes_that_print
+from mgk.meta.claims.reconstruction import reconstruct
+from mgk.meta.claims.verdicts import CONSISTENT, IMPOSSIBLE, INCONSISTENT, ROUNDING, UNVERIFIABLE, overall
 from mgk.tables.problems import InputError
 from mgk.tables.schema import load_schema, read_input_table
 

@@ -3,7 +3,15 @@
 import pandas as pd
 
 from mgk.figures import style
-from mgk.meta.claims import CONSISTENT, IMPOSSIBLE, INCONSISTENT, ROUNDING, UNVERIFIABLE, VERDICTS
+from mgk.meta.claims.verdicts import (
+    CONSISTENT,
+    IMPOSSIBLE,
+    INCONSISTENT,
+    ROUNDING,
+    UNVERIFIABLE,
+    VERDICTS,
+    WORST_FIRST,
+)
 from mgk.meta.forms import UPPER_LEVEL_MG
 
 # Colour and shape, so that either will do: (marker, colour, filled).
@@ -33,9 +41,8 @@ def claims_strip(claims: pd.DataFrame, checks: pd.DataFrame):
     places = {claim: row for row, claim in enumerate(claims["claim_id"])}
     own = claims[["claim_id", "verdict"]].assign(check="verdict")
     points = pd.concat([own, checks[["claim_id", "check", "verdict"]]], ignore_index=True)
-    severity = {v: i for i, v in enumerate((CONSISTENT, ROUNDING, UNVERIFIABLE, INCONSISTENT, IMPOSSIBLE))}
-    points = points.assign(severity=points["verdict"].map(severity)).sort_values("severity", kind="stable")
-    points = points.drop_duplicates(["claim_id", "check"], keep="last")
+    points = points.assign(order=points["verdict"].map(WORST_FIRST.index)).sort_values("order", kind="stable")
+    points = points.drop_duplicates(["claim_id", "check"])
     fig, axes = style.figure(3.2 + 0.42 * len(names), ROW_IN * len(claims) + 2.4)
     for verdict in VERDICTS:
         marker, colour, filled = MARKS[verdict]
