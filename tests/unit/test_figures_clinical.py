@@ -5,6 +5,7 @@ from matplotlib.collections import PathCollection
 
 from mgk.figures import style
 from mgk.figures.clinical import forest, forest_alt_text
+from mgk.figures.clinical.axis import ratio_ticks
 from mgk.meta.effects import effect_sizes
 from mgk.meta.pooling import pooled_row, pooled_table, with_weights
 from mgk.tables.files import read_table, write_table
@@ -162,3 +163,16 @@ def test_the_figure_is_the_same_from_the_written_tables(magnesium, tmp_path):
     once = forest(effects, pooled, title="Magnesium, deaths")
     one = style.save(once, tmp_path / "one.svg", fig.alt).read_bytes()
     assert style.save(again, tmp_path / "two.svg", again.alt).read_bytes() == one
+
+
+@pytest.mark.parametrize("reach", [1.2, 2.0, 5.0, 20.0, 1e3, 1e7, 1e12])
+def test_ticks_of_ratios_do_not_crowd(reach):
+    shown = ratio_ticks(-np.log(reach), np.log(reach))
+    assert 1.0 in shown
+    assert len(" ".join(f"{value:g}" for value in shown)) <= 28
+
+
+def test_the_heading_of_the_weights_stands_over_both_columns(magnesium):
+    found = {text.get_text(): text.get_window_extent() for text in magnesium[0].axes[2].texts}
+    middle = (found["Weight, %"].x0 + found["Weight, %"].x1) / 2
+    assert middle == pytest.approx((found["common"].x0 + found["random"].x1) / 2, abs=4)

@@ -37,6 +37,7 @@ TESTS = ("z", "t", "knha", "adhoc")
 PI_RULES = ("t, k-2", "t, k-1", "z")
 COMMON = ("IV", "z")
 RANDOM = ("REML", "knha")
+LARGEST_WRITTEN_OUT = 1e5
 """The rows (method, test) that figures and sentences show; the table has them all."""
 
 NAMES = {
@@ -309,9 +310,11 @@ def compare_models(
 
 
 def show_value(value: float, measure: Measure) -> str:
-    """Return a back-transformed value as text, with the measure's decimals, or one digit where these show none."""
+    """Return a back-transformed value as text: the measure's decimals, or few digits where these say nothing."""
     if value != 0 and abs(value) < 0.5 * 10.0**-measure.decimals:
         return f"{value:.1g}"
+    if abs(value) >= LARGEST_WRITTEN_OUT:
+        return f"{value:.2g}"
     return f"{value:.{measure.decimals}f}"
 
 

@@ -27,6 +27,10 @@ CLOSEST = 0.09
 """Least distance of two ticks, as a share of the axis."""
 
 
+MOST_TICKS, MOST_CHARACTERS = 8, 28
+"""Most ticks of an axis of ratios, and most characters of all of them together."""
+
+
 def set_scale(axis, scale: str, limits: tuple[float, float]) -> None:
     """Give an axis (`axes.xaxis` or `axes.yaxis`) with `limits` on the analysis scale ticks that a reader knows."""
     low, high = limits
@@ -47,7 +51,7 @@ def set_scale(axis, scale: str, limits: tuple[float, float]) -> None:
 
 
 def ratio_ticks(low: float, high: float) -> np.ndarray:
-    """Return at most eight round ratios within log limits, 1 among them: even steps, 1-2-5 steps or powers of ten."""
+    """Return round ratios within log limits, 1 among them, that do not crowd: even steps, 1-2-5 or powers of ten."""
     if high - low < np.log(3):
         choices = [MaxNLocator(nbins=6, steps=[1, 2, 5, 10]).tick_values(np.exp(low), np.exp(high))]
     else:
@@ -55,7 +59,8 @@ def ratio_ticks(low: float, high: float) -> np.ndarray:
         choices = [np.outer(10.0**exponents, (1, 2, 5)).ravel()]
         choices += [10.0 ** exponents[exponents % step == 0] for step in range(1, len(exponents) + 1)]
     inside = [ticks[(ticks > 0) & (ticks >= np.exp(low)) & (ticks <= np.exp(high))] for ticks in choices]
-    return next((ticks for ticks in inside if len(ticks) <= 8), inside[-1])
+    few = [t for t in inside if len(t) <= MOST_TICKS and len(" ".join(f"{v:g}" for v in t)) <= MOST_CHARACTERS]
+    return few[0] if few else inside[-1]
 
 
 def axis_name(measure: Measure, scale: str) -> str:

@@ -4,6 +4,7 @@
 the figure is always there.
 """
 
+import textwrap
 from collections.abc import Callable
 
 import numpy as np
@@ -22,6 +23,7 @@ CONTOURS = ((0.10, "#F2F2F2"), (0.05, "#D9D9D9"), (0.01, "#BFBFBF"))
 """Two-sided p of a single study at which the shade of the funnel changes, from the inside out; white inside 0.10."""
 
 NAMED_POINTS = 3
+LONGEST_NAME = 28
 RISK_CURVES: dict[str, Callable] = {
     "RR": lambda risk, effect: risk * np.exp(effect),
     "OR": lambda risk, effect: risk * np.exp(effect) / (1 - risk + risk * np.exp(effect)),
@@ -142,7 +144,7 @@ def _funnel(axes, effects: pd.DataFrame, pooled: pd.DataFrame, influence: pd.Dat
     axes.set_xlabel(axis_name(measure, scale))
     axes.set_ylabel("standard error, analysis scale")
     axes.set_title(f"Funnel, n = {len(given)} studies\n({contours})", fontsize=8)
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(fontsize=7, loc="best")
     counterpart = _filled_in_words(fill)
     return f"funnel plot of {len(given)} studies, {contours.replace(chr(10), ' ')}; {counterpart}"
 
@@ -174,7 +176,7 @@ def _radial(axes, effects: pd.DataFrame, pooled: pd.DataFrame, influence: pd.Dat
     shown = show_value(row["back_transformed_estimate"], measure)
     axes.set_title(
         f"Radial (Galbraith), {int(outside.sum())} of {len(z)} outside the band\n"
-        f"(line: common effect {shown}; band: 95 % of studies of that one effect)",
+        f"(line: common effect {shown}; band: 95 % under that effect)",
         fontsize=8,
     )
     return (
@@ -191,10 +193,16 @@ def _baujat(axes, effects: pd.DataFrame, pooled: pd.DataFrame, influence: pd.Dat
     top = (points["baujat_x"] / points["baujat_x"].sum()).add(points["baujat_y"] / points["baujat_y"].sum())
     named = points.loc[top.nlargest(min(NAMED_POINTS, len(points))).index]
     for study in named.itertuples():
+        left = study.baujat_x < points["baujat_x"].max() / 2
         axes.annotate(
-            plain(str(study.study)), (study.baujat_x, study.baujat_y), (-4, 4), textcoords="offset points", ha="right",
+            plain(textwrap.shorten(str(study.study), LONGEST_NAME, placeholder="…")),
+            (study.baujat_x, study.baujat_y),
+            (5 if left else -5, 4),
+            textcoords="offset points",
+            ha="left" if left else "right",
             fontsize=7,
-        )  # fmt: skip
+        )
+    axes.margins(y=0.1)
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("squared Pearson residual: share in Q")

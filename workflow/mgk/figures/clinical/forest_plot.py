@@ -33,6 +33,10 @@ LONGEST_LABEL = 44
 MARK = "*"
 COLUMN_IN = 0.95
 BIAS_IN = 0.3
+WEIGHTS_IN = (2.55, 3.2)
+NUMBERS_IN = 3.3
+"""Right ends of both columns of weights, and width of effect and weights, in inches."""
+
 # Risk of bias as tables write it: sign and colour; a judgement of another name is written as it is.
 BIAS = {
     "low": ("+", style.PALETTE[2]),
@@ -88,7 +92,7 @@ def forest(
     grouped = [_subgroup_label(row) for row in subgroups]
     widest = max(len(text) for text in (*labels, *summaries, *grouped, "Prediction interval (t, k-2)"))
     study_in = widest * CHARACTER_IN + 0.1
-    left_in, right_in = study_in + COLUMN_IN * len(columns) + 0.1 * bool(columns), 3.2 + BIAS_IN * len(bias)
+    left_in, right_in = study_in + COLUMN_IN * len(columns) + 0.1 * bool(columns), NUMBERS_IN + BIAS_IN * len(bias)
     k = len(effects)
     fig, axes = style.figure(
         left_in + PLOT_IN + right_in,
@@ -113,7 +117,7 @@ def forest(
     for place, column in enumerate(columns, 1):
         _write_column(left, study_in + COLUMN_IN * place, column)
     for place, name in enumerate(bias):
-        _write_bias(right, 3.2 + BIAS_IN * (place + 0.5), name, effects[name])
+        _write_bias(right, NUMBERS_IN + BIAS_IN * (place + 0.5), name, effects[name])
     for place, (row, label) in enumerate(zip(subgroups, grouped, strict=True)):
         _write_subgroup(left, plot, right, k + 3.6 + place, row, label, measure)
     _set_axis(plot, effects, (*rows, *subgroups), measure, scale)
@@ -172,8 +176,8 @@ def _write_studies(left, right, effects, labels, measure) -> None:
     for place, (label, (_, study)) in enumerate(zip(labels, effects.iterrows(), strict=True)):
         _text(left, 0, place, label)
         _write_effect(right, place, study, measure)
-        _text(right, 2.45, place, _percent(study["weight_common_percent"]), "right")
-        _text(right, 3.1, place, _percent(study["weight_random_percent"]), "right")
+        for x, model in zip(WEIGHTS_IN, ("common", "random"), strict=True):
+            _text(right, x, place, _percent(study[f"weight_{model}_percent"]), "right")
 
 
 def _data_columns(effects: pd.DataFrame) -> list[tuple[str, str, list[str], str]]:
@@ -250,7 +254,7 @@ def _write_pooled(left, right, rows, summaries, k: int, measure: Measure) -> Non
             _write_effect(right, place, row, measure, weight="bold")
         else:
             _text(right, 0.05, place, "not estimated")
-    for column, row, place in zip((2.45, 3.1), rows, (k + 0.6, k + 1.6), strict=True):
+    for column, row, place in zip(WEIGHTS_IN, rows, (k + 0.6, k + 1.6), strict=True):
         if np.isfinite(row["estimate"]):
             _text(right, column, place, "100", "right", weight="bold")
     random = rows[1]
@@ -285,9 +289,9 @@ def _write_subgroup(left, plot, right, place: float, row: pd.Series, label: str,
 
 def _write_headings(right, level: float) -> None:
     _text(right, 1.8, -1, f"Effect [{100 * level:g} % CI]", "right", weight="bold")
-    _text(right, 2.75, -1.6, "Weight, %", "center", weight="bold")
-    _text(right, 2.45, -0.9, "common", "right", weight="bold")
-    _text(right, 3.1, -0.9, "random", "right", weight="bold")
+    _text(right, np.mean(WEIGHTS_IN) - 0.25, -1.6, "Weight, %", "center", weight="bold")
+    for x, name in zip(WEIGHTS_IN, ("common", "random"), strict=True):
+        _text(right, x, -0.9, name, "right", weight="bold")
 
 
 def _set_axis(plot, effects, rows, measure: Measure, scale: str) -> None:

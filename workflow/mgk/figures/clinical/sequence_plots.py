@@ -81,12 +81,12 @@ def _sequence(axes, table: pd.DataFrame, measure, scale: str, sign: str) -> None
     axes.set_xlabel(axis_name(measure, scale))
     axes.set_yticks(range(k), [plain(f"{sign}{_label(row)}") for _, row in rows["common"].iterrows()], fontsize=7.5)
     axes.set_ylim(k - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", length=0, pad=8)
     axes.spines[["left", "right", "top"]].set_visible(False)
     for place, row in rows["random"].iterrows():
         text = interval(row, measure) if np.isfinite(row["estimate"]) else "not estimated"
         axes.annotate(
-            text, (1.01, place), xycoords=("axes fraction", "data"), fontsize=7.5, va="center", annotation_clip=False
+            text, (1.04, place), xycoords=("axes fraction", "data"), fontsize=7.5, va="center", annotation_clip=False
         )
 
 
