@@ -200,7 +200,8 @@ def test_excluded_cells_and_unmeasured_halves_are_not_identified_and_say_why():
     one = fits[(fits["model"] == "boltzmann_activation") & (fits["parameter"] == "v_half_mv")].set_index("unit_id")
     assert one.loc["c1", "verdict"].tolist() == ["not_identified"] * 2
     assert one.loc["c1", "reason"].iloc[0] == "excluded: seal lost"
-    assert one.loc["c2", "reason"].iloc[0] == "V1/2 lies outside the potentials that were measured"
+    outside = "V1/2 lies outside the potentials that were measured; no plateau in the data: "
+    assert one.loc["c2", "reason"].iloc[0].startswith(outside)
     assert one.loc["c4", "verdict"].iloc[0] == "not_identified"
     assert curves[curves["cell_id"] == "c1"]["fraction"].isna().all()
     assert len(curves[(curves["cell_id"] == "c1") & (curves["model"] == "boltzmann_activation")]) == 2 * len(V)
@@ -315,3 +316,35 @@ def test_one_condition_leaves_an_empty_table_with_its_header():
     table = compare_fits(fits, cells, [], QUANTITIES["boltzmann_activation"])
     assert len(table) == 0
     assert "p_holm" in table.columns
+
+
+@pytest.mark.parametrize(
+    ("v_half", "k", "temperature_c", "reason"),
+    [
+        (-10, 9, 22, ""),
+        (-30, 14, 22, ""),  # as shallow as K+ channels are, both plateaus in the data
+        (40, 9, 22, ""),  # 90 % of the curve
+        (70, 12, 22, "no plateau in the data: the potentials span 11.7 k, 30 % of the curve"),
+        (-10, 40, 22, "no plateau in the data: the potentials span 3.5 k, 70 % of the curve; k above RT/F, 25.4 mV"),
+        (-10, 26, 22, "k above RT/F, 25.4 mV: less than one gating charge"),
+        (-10, 26, 37, ""),
+        (-10, 26, np.nan, ""),
+    ],
+)
+def test_a_curve_without_plateau_or_shallower_than_one_charge_is_weak(v_half, k, temperature_c, reason):
+    """Without noise, so that no interval gives the verdict: the range and the slope do."""
+
+    def current(window, group, number, v):
+        return {"steady": activated(v, 12, v_half, k), "tail": 5 + 300 * boltzmann(v, v_half, k)}[window]
+
+    table = point_table(CELLS[:1], current, ("steady", "tail"), temperature_c=temperature_c)
+    fits, _ = fit_cells(table, "boltzmann_activation")
+    cells = fits[fits["unit_id"] == "c0"].set_index(["model", "parameter"])
+    for model in ("boltzmann_activation", "boltzmann_tail"):
+        k_row = cells.loc[(model, "k_mv")]
+        assert k_row["estimate"] == pytest.approx(k, rel=1e-5)
+        assert (k_row["verdict"] == "identified") == (reason == k_row["reason"] == "")
+        assert reason in k_row["reason"]
+    half = cells.loc[("boltzmann_activation", "v_half_mv")]
+    assert (half["verdict"] == "identified") == (reason == "")
+    assert half["verdict"] != "weak" or half["reason"] == cells.loc[("boltzmann_activation", "k_mv"), "reason"]

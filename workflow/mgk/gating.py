@@ -10,7 +10,8 @@ the steady window); inactivation takes the peak window, which must lie in the te
 steady window, which must lie in the prepulse.
 
 Limits: one gate, one component, no kinetics; currents and potentials as `mgk.currents` gives them, so that a series
-resistance or a junction potential that was not corrected moves V1/2 and k. Means over cells: `mgk.statistics`.
+resistance or a junction potential that was not corrected moves V1/2 and k. A curve without plateaus in the data, or
+shallower than one gating charge makes it, is weak whatever its interval. Means over cells: `mgk.statistics`.
 """
 
 from dataclasses import replace
@@ -19,6 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
 
+from mgk.constants import thermal_voltage_mv
 from mgk.currents import cell_fits
 from mgk.fitting import CurveFit, Estimate, fit_curve
 from mgk.measured_currents import cell_owners, comparable_groups, group_label
@@ -53,6 +55,9 @@ POTENTIALS = ("v_half_mv", "reversal_mv")
 # A confidence limit of a potential farther away makes it weak (assumed, no source).
 WEAK_MV = 10.0
 K_BOUNDS_MV = (0.5, 100.0)
+# What of the curve from shut to open the potentials must cover for its plateaus to be seen (assumed, no source).
+LEAST_COVERED = 0.8
+BODY_C = 37.0
 # Nearer to the reversal potential a fraction is the quotient of two small numbers.
 NEAR_REVERSAL_MV = 10.0
 CURVE_COLUMNS = (
@@ -321,7 +326,38 @@ def _estimates(used: pd.DataFrame, cell: pd.DataFrame, model: str, fit: CurveFit
     if not used["membrane_mv"].min() <= found["v_half_mv"].value <= used["membrane_mv"].max():
         outside = {"verdict": "not_identified", "reason": "V1/2 lies outside the potentials that were measured"}
         found["v_half_mv"] = replace(found["v_half_mv"], **outside)
-    return {name: found[name] for name in UNITS if name in found}
+    doubt = _doubt_of_sigmoid(used, fit)
+    of_sigmoid = {name: _weaken(found[name], doubt) for name in ("v_half_mv", "k_mv", "gmax_ns") if name in found}
+    return {name: (found | of_sigmoid)[name] for name in UNITS if name in found}
+
+
+def _doubt_of_sigmoid(used: pd.DataFrame, fit: CurveFit) -> str:
+    """Say why one gate does not explain the fitted curve, whatever its residuals: no plateau, or too shallow; or ''.
+
+    k is RT/zF: above RT/F less than one elementary charge would cross the membrane with the gate. Where the
+    temperature is not known, body temperature, the largest RT/F, is taken.
+    """
+    v_half, k = fit.estimates["v_half_mv"], fit.estimates["k_mv"]
+    ends = used["membrane_mv"].agg(["min", "max"]).to_numpy()
+    covered = float(np.diff(boltzmann(ends, v_half, k))[0])
+    doubts = []
+    if covered < LEAST_COVERED:
+        doubts.append(
+            f"no plateau in the data: the potentials span {np.ptp(ends) / k:.1f} k, {100 * covered:.0f} % of the curve"
+        )
+    temperature = used["temperature_c"].iloc[0]
+    limit = thermal_voltage_mv(temperature if np.isfinite(temperature) else BODY_C)
+    if k > limit:
+        doubts.append(f"k above RT/F, {limit:.1f} mV: less than one gating charge")
+    return "; ".join(doubts)
+
+
+def _weaken(estimate: Estimate, doubt: str) -> Estimate:
+    """Return an estimate that is weak at best, when there is a doubt; the reasons that it has stay."""
+    if not doubt:
+        return estimate
+    verdict = "weak" if estimate.verdict == "identified" else estimate.verdict
+    return replace(estimate, verdict=verdict, reason="; ".join(filter(None, [estimate.reason, doubt])))
 
 
 def _judge_potential(estimate: Estimate) -> Estimate:
