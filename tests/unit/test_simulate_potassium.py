@@ -9,6 +9,7 @@ import pytest
 
 from mgk.gating import fit_activation, fit_inactivation, fit_tail
 from mgk.recordings import check_header, read_recording
+from mgk.recordings.corrections import correct
 from mgk.recordings.measure import check_recording, measure_batch
 from mgk.simulate import potassium
 from mgk.tables.yaml_file import load_yaml
@@ -34,9 +35,12 @@ def written(tmp_path_factory):
 def test_each_cell_is_recorded_in_both_baths_with_both_protocols(written):
     folder, rows = written
     assert rows["recording_id"].is_unique
-    assert rows.groupby(["cell_id", "experiment"])["condition"].apply(sorted).map(tuple).unique().tolist() == [
+    own = rows[rows["recording_id"] != rows["leak_recording_id"]]
+    assert own.groupby(["cell_id", "experiment"])["condition"].apply(sorted).map(tuple).unique().tolist() == [
         ("control", "low_magnesium")
     ]
+    activation = own[own["experiment"] == "kv_activation"]
+    assert sorted(activation["leak_recording_id"]) == sorted(set(rows["recording_id"]) - set(own["recording_id"]))
     assert rows.groupby("animal_id")["cell_id"].nunique().tolist() == [2, 2, 2]
     assert (rows["pair_id"] == rows["cell_id"]).all()
     assert np.sum([(folder / f).stat().st_size for f in rows["file"]]) < 4e6
@@ -81,7 +85,7 @@ def test_one_cell_is_damaged_and_excluded(written):
     _, rows = written
     excluded = rows[rows["exclude"] != ""]
     assert excluded["cell_id"].unique().tolist() == [PUT_IN["damaged_cell"]["value"]]
-    assert len(excluded) == 4
+    assert len(excluded) == 6
 
 
 def test_cells_vary_as_the_truth_says():
@@ -108,7 +112,7 @@ def test_without_disturbances_what_was_put_in_comes_back(tmp_path):
     own["noise_sd_pa"]["value"] = 1e-6
     own["animals"]["value"] = own["cells_per_animal"]["value"] = 1
     rows = potassium.write(still, tmp_path)
-    for row in rows.to_dict("records"):
+    for row in rows[rows["recording_id"] != rows["leak_recording_id"]].to_dict("records"):
         put_in = still["recordings"][row["experiment"]]["conditions"][row["condition"]]
         measured = measure_batch([row], tmp_path, SETTINGS[row["experiment"]]).measurements
         v = measured["membrane_mv"]
@@ -125,6 +129,25 @@ def test_without_disturbances_what_was_put_in_comes_back(tmp_path):
         for fit, near_mv, near_k in fits:
             assert fit.estimates["v_half_mv"] == pytest.approx(put_in["v_half_mv"]["value"], abs=near_mv)
             assert fit.estimates["k_mv"] == pytest.approx(put_in["k_mv"]["value"], abs=near_k)
+
+
+def test_the_leak_put_in_is_what_the_leak_recording_takes_away(written):
+    """Each cell and bath by its own leak recording; the baseline drifts by a few pA in the time of one."""
+    folder, rows = written
+    rows = rows[rows["experiment"] == "kv_activation"].fillna({"leak_recording_id": ""}).to_dict("records")
+    batch = measure_batch(rows, folder, SETTINGS["kv_activation"])
+    asked = SETTINGS["kv_activation"] | {"corrections": {"leak": "linear"}}
+    table, ledger = correct(batch.measurements, batch.membrane_test, rows, asked, {})
+    found = ledger[ledger["correction"] == "leak_conductance"].set_index("recording_id")["value"]
+    for cell in potassium.cells(TRUTH).itertuples():
+        for kind in ("activation", "leak"):
+            conductance = found[f"{cell.cell_id}_{cell.condition}_{kind}"]
+            assert conductance == pytest.approx(cell.leak_ns, abs=0.15)
+    sound = [row["recording_id"] for row in rows if row["recording_id"].endswith("leak") and not row["exclude"]]
+    put_in = potassium.cells(TRUTH).query("not damaged")["leak_ns"]
+    assert np.mean(found[sound]) == pytest.approx(put_in.mean(), abs=0.04)
+    left = table[table["recording_id"].isin(sound)]["steady_membrane_pa"]
+    assert left.abs().max() < 8
 
 
 def test_the_same_bytes_again(written, tmp_path):

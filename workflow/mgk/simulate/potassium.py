@@ -3,6 +3,7 @@
 What is put in stands in raw_data/truth.yaml: the cells and the apparatus in recordings.kv_activation, the inactivation
 and its protocol in recordings.kv_inactivation; `cells` says what that made of each cell in each condition. Each cell is
 recorded in both baths, half of the cells in the second one first. Current: Gmax m h (V - E_K) with first-order gates.
+Activation goes with a leak recording of the same cell and bath: steps at which the channels are shut.
 It meets what the analysis must meet: a junction potential and a series resistance that nobody corrected, leak, rundown,
 incomplete prepulses, inactivation during the activating step, capacitive transients, filter, noise, drift, and one
 cell that is damaged.
@@ -23,6 +24,7 @@ from mgk.simulate.apparatus import COMMENT, amplified, transient, value
 
 CHANNEL, FULL_SCALE_PA = "Im", 5000.0
 EXPERIMENTS = ("kv_activation", "kv_inactivation")
+LEAK = "leak"
 
 
 def write(truth: Mapping, raw_data: Path) -> pd.DataFrame:
@@ -34,17 +36,24 @@ def write(truth: Mapping, raw_data: Path) -> pd.DataFrame:
     """
     (raw_data / "recordings").mkdir(parents=True, exist_ok=True)
     rows = []
-    for experiment in EXPERIMENTS:
+    for protocol, experiment in enumerate(EXPERIMENTS):
         put_in = truth["recordings"]["kv_activation"] | truth["recordings"][experiment]
         for number, cell in enumerate(cells(truth).itertuples()):
-            row = _row(put_in, cell, experiment)
-            rng = np.random.default_rng([put_in["seed"], number])
-            output = _output(put_in)
-            trace = _record(put_in, cell, output, EXPERIMENTS.index(experiment), rng)
-            signal = Signal(CHANNEL, "pA", FULL_SCALE_PA, trace)
-            write_abf(raw_data / row["file"], [signal], [output], rate_hz=value(put_in, "rate_hz"), comment=COMMENT)
+            row, rng = _row(put_in, cell, experiment), np.random.default_rng([put_in["seed"], number])
+            _write_file(raw_data / row["file"], put_in, cell, protocol, rng)
             rows.append(row)
+            if experiment == "kv_activation":
+                leak = _leak_row(row)
+                rng = np.random.default_rng([put_in["seed"], number, 1])
+                _write_file(raw_data / leak["file"], put_in | _of_leak(put_in), cell, protocol, rng)
+                rows[-1:] = [row | {"leak_recording_id": leak["recording_id"]}, leak]
     return pd.DataFrame(rows)
+
+
+def _write_file(path: Path, put_in: Mapping, cell, protocol: int, rng) -> None:
+    output = _output(put_in)
+    signal = Signal(CHANNEL, "pA", FULL_SCALE_PA, _record(put_in, cell, output, protocol, rng))
+    write_abf(path, [signal], [output], rate_hz=value(put_in, "rate_hz"), comment=COMMENT)
 
 
 def cells(truth: Mapping) -> pd.DataFrame:
@@ -110,6 +119,18 @@ def _row(put_in: Mapping, cell, experiment: str) -> dict:
         "pair_id": cell.cell_id,
         "exclude": "damaged: the leak is larger than the cell's own current at rest" if cell.damaged else "",
     }
+
+
+def _of_leak(put_in: Mapping) -> dict:
+    """Return what a leak recording has in place of the values of the other recordings: those named `leak_...`."""
+    return {name: put_in[f"leak_{name}"] for name in ("epoch_mv", "baseline_drift_sd_pa")}
+
+
+def _leak_row(row: Mapping) -> dict:
+    """Return the row of the leak recording that goes with a recording; it is its own leak recording."""
+    recording_id = f"{row['cell_id']}_{row['condition']}_{LEAK}"
+    own = {"recording_id": recording_id, "file": f"recordings/{recording_id}.abf", "leak_recording_id": recording_id}
+    return {**row, **own}
 
 
 # --- the stimulus -----------------------------------------------------------------------------------------------
