@@ -358,3 +358,21 @@ def test_real_current_clamp_is_no_current():
     table, quality = measure(REAL / "190619B_0003.abf")
     assert table.empty
     assert quality["verdict"] == "exclude"
+
+
+@pytest.mark.parametrize(
+    ("peaks", "polarity", "told"),
+    [
+        ([-300, -100, 50, 200], "absolute", ""),  # a current that reverses
+        ([-300, 100, -50, 200], "absolute", "changes 3 times"),
+        ([-300, 100, -50, 200], "outward", ""),
+        ([-300, 8, -8, 200], "absolute", ""),  # within the noise, whose standard deviation is 2 pA
+    ],
+)
+def test_a_peak_that_changes_its_sign_more_than_once_is_told(tmp_path, peaks, polarity, told):
+    output = Output("Cmd 0", "mV", -60.0, (Epoch(0, "step", -60.0, 90), Epoch(1, "step", -100.0, 300, level_step=40.0)))
+    current = np.tile(np.where(np.arange(N) % 2, 2.0, -2.0), (4, 1))
+    current[:, 150] += peaks
+    path = write_abf(tmp_path / "p.abf", [Signal("Im", "pA", 2000.0, current)], [output], rate_hz=RATE, comment="s")
+    _, quality = measure(path, {**SETTINGS, "polarity": polarity})
+    assert (quality["verdict"], told in quality["reason"]) == ("warn" if told else "pass", True)

@@ -50,6 +50,8 @@ MEASUREMENT_COLUMNS = (
 )  # fmt: skip
 # Holding levels nearer than this are one.
 SAME_LEVEL_MV = 1.0
+# A peak that is this many standard deviations of the baseline's noise high has a sign (assumed, no source).
+SIGNED_SD = 5.0
 # Windows in which the command moves, or in which the current is not looked at as a mean.
 NOT_COMPARED = ("peak", "kinetics", *RAMPS)
 
@@ -159,6 +161,7 @@ def _measure(row: Mapping, path: Path | str, settings: Mapping) -> _Found:
         tested = membrane_test(recording, plan.channel, plan.voltage_channel, asked, measured_sweeps(recording))
         thumbnails = thumbnail(recording, plan.channel, plan.recording_id)
         bad, doubtful = _doubts(recording, plan, sweeps)
+        doubtful += _peak_doubt(plan, sweeps, measurements)
     said = identity | {"ligand": text_of(row, "ligand"), "ligand_total_mm": number_of(row, "ligand_total_mm")}
     quality = settings.get("quality") or {}
     return _Found(
@@ -336,3 +339,20 @@ def _doubts(recording: Recording, plan: Plan, sweeps: list[dict]) -> tuple[list[
     elif math.isnan(plan.resting_mv):
         doubtful.append("resting_mv is empty: the membrane potential of a cell-attached patch is not known")
     return bad, doubtful
+
+
+def _peak_doubt(plan: Plan, sweeps: list[dict], measurements: list[dict]) -> list[str]:
+    """Say where a peak of either sign changes direction more often than one reversal potential lets it."""
+    if plan.polarity != "absolute" or "peak" not in plan.windows_ms:
+        return []
+    noise = max((sd for s in sweeps if math.isfinite(sd := s["baseline_sd_pa"])), default=0.0)
+    rows = [row for row in measurements if abs(row["peak_pa"]) > SIGNED_SD * noise]
+    changes = 0
+    for segment in dict.fromkeys(row["segment"] for row in rows):
+        own = sorted((row for row in rows if row["segment"] == segment), key=lambda row: row["command_mv"])
+        changes = max(changes, int(np.count_nonzero(np.diff(np.sign([row["peak_pa"] for row in own])))))
+    if changes < 2:
+        return []
+    return [
+        f"the sign of the peak changes {changes} times over the command: polarity absolute takes noise or two currents"
+    ]
