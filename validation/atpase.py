@@ -124,9 +124,8 @@ def run_study(design: Design, seed: int) -> list[dict]:
         "parameter": "total", "put_in": VMAX * free / (K05_MM + free) + RESISTANT, "estimate": last["total_activity"],
         "ci_low": last["total_activity"] - reach, "ci_high": last["total_activity"] + reach, "verdict": "identified",
     })  # fmt: skip
-    fits = atpase.kinetic_fits(atpase.fit_animals(activity, ["michaelis_menten"]), "validation")
-    of_it = fits[(fits["unit_id"] == "A") & (fits["model"] == f"michaelis_menten_{design.abscissa}")]
-    for fit in of_it.itertuples():
+    fits = atpase.kinetic_fits(atpase.fit_animals(activity, ["michaelis_menten"], [design.abscissa]), "validation")
+    for fit in fits[fits["unit_id"] == "A"].itertuples():
         true = VMAX if fit.parameter == "vmax" else K05_MM
         rows.append(head | {
             "parameter": fit.parameter, "put_in": true, "estimate": fit.estimate, "ci_low": fit.ci_low,

@@ -95,7 +95,9 @@ def curve_of(model: str, x, estimates) -> np.ndarray:
     return FUNCTIONS[law](np.asarray(x, float), vmax=estimates["vmax"], **logarithms)
 
 
-def fit_animals(activity: pd.DataFrame, laws: Sequence[str] = tuple(LAWS)) -> list[AnimalFit]:
+def fit_animals(
+    activity: pd.DataFrame, laws: Sequence[str] = tuple(LAWS), abscissae: Sequence[str] = tuple(ABSCISSAE)
+) -> list[AnimalFit]:
     """Fit each law against each abscissa to the points of each animal.
 
     The points of an animal are weighted by their `replicate_se`. What fails the gate of substrate depletion, or lies
@@ -105,7 +107,8 @@ def fit_animals(activity: pd.DataFrame, laws: Sequence[str] = tuple(LAWS)) -> li
     for (condition, animal), points in activity.groupby(["condition", "animal_id"]):
         used = points[points["ouabain_sensitive_activity"].notna() & ~left_out(points)]
         cv = float(np.sqrt((points["scale_cv"] ** 2).mean() / max(points["plate_id"].nunique(), 1)))
-        for abscissa, column in ABSCISSAE.items():
+        for abscissa in abscissae:
+            column = ABSCISSAE[abscissa]
             levels = used[column].nunique()
             for law in laws:
                 enough = levels >= FEWEST_LEVELS + (law != SIMPLEST)
