@@ -51,7 +51,7 @@ class TestSaturation:
         gates = atpase.gates_table(table, before_and_after[1], curves, quality())
         excluded = gates[gates["verdict"] == "exclude"]
         assert excluded[["gate", *KEYS]].to_numpy().tolist() == [["range of the standards", "p2", "B1-m", 6.0]]
-        fits = atpase.fit_animals(table, ["michaelis_menten"])
+        fits = atpase.fit_animals(table, ["michaelis_menten"], ["free_magnesium"])
         assert {a.animal_id: a.left_out for a in fits} == {"A1": 0, "B1": 1, "B2": 0}
 
     def test_the_other_plate_does_not_change_by_a_bit(self, before_and_after):
@@ -148,7 +148,7 @@ def test_linearity_in_time_is_tested_where_there_are_times(bend, verdict):
 def test_strenda_names_what_is_missing_and_fills_what_is_there():
     wells = plate(seed=2, noise=0.03).assign(assay="inorganic phosphate", temperature_c=37.0)
     table, _ = analyse(wells)
-    fits = atpase.kinetic_fits(atpase.fit_animals(table, ["michaelis_menten"]), "e")
+    fits = atpase.kinetic_fits(atpase.fit_animals(table, ["michaelis_menten"], ["free_magnesium"]), "e")
     settings = {"strenda": {"enzyme": "Na+/K+-ATPase, EC 7.2.2.13"}}
     items = atpase.strenda_table(settings, MEDIUM, wells, table, fits).set_index("item")
     assert items.loc["enzyme: name and EC number", "state"] == "given"

@@ -9,6 +9,8 @@ from mgk import atpase
 from mgk.atpase import kinetics
 from mgk.atpase.comparison import reference_first
 
+SIMPLEST, FREE = ["michaelis_menten"], ["free_magnesium"]
+
 FREE_MM = np.array([0.02, 0.05, 0.15, 0.4, 0.9, 2.0, 4.0, 8.0])
 
 
@@ -40,7 +42,7 @@ CURVES = {
 
 @pytest.mark.parametrize("law", CURVES)
 def test_the_law_that_was_put_in_is_chosen_and_recovered(law):
-    animals = kinetics.fit_animals(points(CURVES[law], seed=3))
+    animals = kinetics.fit_animals(points(CURVES[law], seed=3), abscissae=FREE)
     chosen = atpase.compare_laws(animals).query("abscissa == 'free_magnesium' and unit_id == ''")
     assert set(chosen["chosen"]) == {law}
     fits = atpase.kinetic_fits(animals, "e")
@@ -53,7 +55,7 @@ def test_the_law_that_was_put_in_is_chosen_and_recovered(law):
 
 
 def test_f_and_aicc_are_those_of_the_fits_summed_over_animals():
-    animals = kinetics.fit_animals(points(plain, seed=1))
+    animals = kinetics.fit_animals(points(plain, seed=1), abscissae=FREE)
     table = atpase.compare_laws(animals).query("abscissa == 'free_magnesium'").set_index(["unit_id", "law"])
     simple, hill = table.loc[("", "michaelis_menten")], table.loc[("", "hill")]
     assert simple["rss"] == pytest.approx(table.loc[[(a, "michaelis_menten") for a in ("C1", "C2", "C3")], "rss"].sum())
@@ -70,7 +72,7 @@ def test_a_change_of_units_changes_the_constants_and_nothing_else():
         table = points(plain, seed=5, animals=(("C1", "control"),))
         for column in ("magnesium_free_mm", "magnesium_total_mm", "mgatp_mm", "atp_mm"):
             table[column] *= factor
-        fits = atpase.kinetic_fits(atpase.fit_animals(table, ["michaelis_menten"]), "e")
+        fits = atpase.kinetic_fits(atpase.fit_animals(table, SIMPLEST, FREE), "e")
         rows[factor] = fits[(fits["unit_id"] == "C1") & (fits["model"] == "michaelis_menten_free_magnesium")]
     numbers = ["estimate", "se", "ci_low", "ci_high"]
     one, other = (rows[f].set_index("parameter")[numbers] for f in (1.0, scale))
@@ -84,7 +86,7 @@ def test_what_all_points_share_widens_vmax_and_leaves_k05():
     free = "michaelis_menten_free_magnesium"
 
     def row(cv, parameter):
-        fits = atpase.kinetic_fits(atpase.fit_animals(table.assign(scale_cv=cv), ["michaelis_menten"]), "e")
+        fits = atpase.kinetic_fits(atpase.fit_animals(table.assign(scale_cv=cv), SIMPLEST, FREE), "e")
         return fits[(fits["model"] == free) & (fits["parameter"] == parameter) & (fits["unit_id"] == "C1")].iloc[0]
 
     alone, shared = row(0.0, "vmax"), row(0.05, "vmax")
@@ -102,7 +104,7 @@ def lower(x, condition):
 
 
 def test_groups_are_compared_as_ratios_with_the_animal_as_the_unit():
-    fits = atpase.kinetic_fits(atpase.fit_animals(points(lower, seed=4, animals=TWO), ["michaelis_menten"]), "e")
+    fits = atpase.kinetic_fits(atpase.fit_animals(points(lower, seed=4, animals=TWO), SIMPLEST), "e")
     table = atpase.compare_kinetics(fits, ["low", "control"]).set_index(["model", "quantity"])
     vmax = table.loc[("michaelis_menten_free_magnesium", "vmax")]
     assert (vmax["group_a"], vmax["group_b"]) == ("control", "low")
@@ -117,7 +119,7 @@ def test_groups_are_compared_as_ratios_with_the_animal_as_the_unit():
 
 def test_several_groups_have_dunnett_s_test_beside_holm():
     three = (*TWO, ("M1", "middle"), ("M2", "middle"), ("M3", "middle"))
-    fits = atpase.kinetic_fits(atpase.fit_animals(points(lower, seed=4, animals=three), ["michaelis_menten"]), "e")
+    fits = atpase.kinetic_fits(atpase.fit_animals(points(lower, seed=4, animals=three), SIMPLEST, FREE), "e")
     table = atpase.compare_kinetics(fits, ["control", "low", "middle"])
     free = table[(table["model"] == "michaelis_menten_free_magnesium") & (table["quantity"] == "vmax")]
     of = fits[(fits["model"] == "michaelis_menten_free_magnesium") & (fits["parameter"] == "vmax")]
@@ -143,8 +145,7 @@ def test_shared_fits_find_one_k05_and_two_vmax():
 
 
 def test_profile_crosses_its_limit_where_the_interval_ends():
-    a = kinetics.fit_animals(points(plain, seed=7, animals=(("C1", "control"),)), ["michaelis_menten"])[1]
-    assert a.abscissa == "free_magnesium"
+    a = kinetics.fit_animals(points(plain, seed=7, animals=(("C1", "control"),)), SIMPLEST, FREE)[0]
     found = a.fit.parameters["ln_k05"]
     table = kinetics.profile_table(a, points=201)
     inside = table.loc[table["f"] <= table["limit"], "value"]

@@ -31,11 +31,13 @@ from mgk.tables import InputError, read_table
 UNIT = "umol/mg/h"
 # 1 umol/mg/h in nmol/mg/min.
 NMOL_PER_MIN = 1000.0 / 60.0
-# ATP consumed, in percent: up to 10 passes, up to 15 warns, beyond it the rate is not an initial rate.
+# ATP consumed, in percent: up to 10 passes, up to 15 warns, beyond it the rate is not an initial rate
+# (project notes, section 3 of plates).
 DEPLETION_WARN_PERCENT, DEPLETION_FAIL_PERCENT = 10.0, 15.0
 SAMPLES = ("total", "ouabain")
 READ_NAME = "phosphate"
-# Replicates are remarked upon when they differ by so many times the median of their preparation, and by this share.
+# Replicates are remarked upon when they differ by so many times the median of their preparation, and by this share
+# (assumed, no source).
 DIFFER_TIMES, DIFFER_SHARE = 6.0, 0.15
 # Columns of a layout that are text even where nothing stands in them.
 SPARSE_TEXT = ("sample_id", "animal_id", "preparation_id", "condition")

@@ -31,7 +31,12 @@ from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 from mgk.study import Study
 from mgk.tables import InputError
 
+# The numbers of the rules below are assumed, no source; the demonstration's window plots show what they choose.
+# A bubble lies so many times the usual distance, and so much absorbance, from the running median of so many reads.
 MEDIAN_READS, BUBBLE_TIMES, BUBBLE_AU = 7, 8.0, 0.01
+# A window has at least this length and these reads; it is as steep as this share of the steepest, its slope changes by
+# no more than this share of itself or so many of its standard errors, and its scatter is at most so many times the
+# noise between neighbours or this share of its fall.
 SHORTEST_MIN, FEWEST_READS = 2.0, 8
 STEEP_SHARE, BEND_SHARE, BEND_SE = 0.85, 0.10, 2.0
 LOOSE_TIMES, LOOSE_SHARE = 1.5, 0.01

@@ -16,6 +16,7 @@ from mgk.atpase.standards import StandardCurve, fit_line, usable
 NOTES = "project notes, section 3 of plates"
 Z_PRIME_SOURCE = "Zhang, Chung and Oldenburg 1999, J Biomol Screen 4:67"
 GOOD_Z_PRIME = 0.5
+# Points that linearity needs, and the level of its test; assumed, no source.
 FEWEST_POINTS = 3
 LINEARITY_P = 0.05
 GATE_COLUMNS = (

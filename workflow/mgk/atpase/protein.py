@@ -19,6 +19,7 @@ from mgk.atpase.standards import FEWEST_LEVELS, LEVEL, Line, fit_line, usable
 from mgk.study import Study
 from mgk.tables import InputError
 
+# The curve is bent where its quadratic term is this improbable by chance; assumed, no source.
 QUADRATIC_P = 0.05
 PROTEIN_COLUMNS = (
     "plate_id", "preparation_id", "animal_id", "curve", "n_wells", "protein_ug_per_ul", "se", "ci_low", "ci_high",

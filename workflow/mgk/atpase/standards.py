@@ -25,7 +25,8 @@ LOD_FACTOR, LOQ_FACTOR = 3.3, 10.0
 FEWEST_LEVELS = 3
 # A level is given up as saturated only when so many remain and it misses so much of its signal; assumed, no source.
 FEWEST_STRAIGHT, SHORTFALL, SHORTFALL_P = 4, 0.05, 0.01
-# A curve whose deviation from a straight line is this improbable under replicate error is remarked upon.
+# A curve whose deviation from a straight line is this improbable under replicate error is remarked upon
+# (assumed, no source).
 LACK_OF_FIT_P = 0.05
 # r times the highest level: the scatter there is at most 20 times that at zero, so that two zeros that happen to
 # agree do not promise more than they can (assumed, no source).
