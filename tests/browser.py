@@ -24,6 +24,7 @@ class Seen:
 
     page: Path
     width: int
+    scheme: str = "light"
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
@@ -35,19 +36,19 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-def look(pages: list[Path], widths: tuple[int, ...], axe: str) -> list[Seen]:
-    """Load each page at each width, with axe-core (its source) run in it."""
+def look(pages: list[Path], views: dict[int, str], axe: str) -> list[Seen]:
+    """Load each page at each width, in the colour scheme that goes with it, with axe-core (its source) run in it."""
     with tempfile.TemporaryDirectory(prefix="mgk-browser-") as profile:
         command = [find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
             try:
-                return asyncio.run(_look(Path(profile), pages, widths, axe))
+                return asyncio.run(_look(Path(profile), pages, views, axe))
             finally:
                 browser.kill()
                 browser.wait()
 
 
-async def _look(profile: Path, pages: list[Path], widths: tuple[int, ...], axe: str) -> list[Seen]:
+async def _look(profile: Path, pages: list[Path], views: dict[int, str], axe: str) -> list[Seen]:
     file = profile / "DevToolsActivePort"
     for _ in range(10 * LOAD_S):
         if file.exists() and file.read_text():
@@ -59,7 +60,7 @@ async def _look(profile: Path, pages: list[Path], widths: tuple[int, ...], axe: 
     tab = _Tab(await websocket_connect(target["webSocketDebuggerUrl"], max_message_size=2**28))
     for domain in ("Page", "Network", "Log", "Runtime"):
         await tab.call(f"{domain}.enable")
-    return [await tab.load(page, width, axe) for page in pages for width in widths]
+    return [await tab.load(Seen(page, width, scheme), axe) for page in pages for width, scheme in views.items()]
 
 
 class _Tab:
@@ -79,12 +80,13 @@ class _Tab:
                 assert "error" not in message, message
                 return message.get("result", {})
 
-    async def load(self, page: Path, width: int, axe: str) -> Seen:
-        seen = Seen(page, width)
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    async def load(self, seen: Seen, axe: str) -> Seen:
+        size = {"width": seen.width, "height": 900, "deviceScaleFactor": 1, "mobile": seen.width < 600}
+        scheme = {"name": "prefers-color-scheme", "value": seen.scheme}
+        await self.call("Emulation.setEmulatedMedia", features=[scheme])
         await self.call("Emulation.setDeviceMetricsOverride", **size)
         self.events.clear()
-        await self.call("Page.navigate", url=page.resolve().as_uri())
+        await self.call("Page.navigate", url=seen.page.resolve().as_uri())
         if not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             await self.hear(lambda message: message.get("method") == "Page.loadEventFired")
         await self.call("Runtime.evaluate", expression=axe)

@@ -355,3 +355,11 @@ def test_saved_figure_stands_in_the_page(tmp_path):
     assert Page(figure_html(path, "c", alt="Other").html).all("img")[0]["alt"] == "Other"
     assert isinstance(piece, Fragment)
     assert "0x" not in repr(piece)
+
+
+def test_parts_of_a_table_have_a_heading_across():
+    frame = pd.DataFrame({"a": ["x", "y", "z"], "b": [1, 2, 3]})
+    html = table_html(frame, "c", parts=["one <1>", "one <1>", "two"]).html
+    assert html.count("<tbody>") == 2
+    assert re.findall(r'<th scope="rowgroup" colspan="2"><span>(.*?)</span></th>', html) == ["one &lt;1&gt;", "two"]
+    assert html.index("one &lt;1&gt;") < html.index(">y<") < html.index(">two<") < html.index(">z<")

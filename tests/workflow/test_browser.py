@@ -12,7 +12,7 @@ from browser import Seen, find_chromium, look
 from mgk.report.pdf import pdf_of
 
 pytestmark = pytest.mark.workflow
-WIDTHS = (390, 1400)
+VIEWS = {390: "dark", 1400: "light"}
 needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="there is no Chromium")
 
 
@@ -38,9 +38,9 @@ def axe(tmp_path_factory):
 def test_pages_are_quiet_offline_and_accessible(demonstration, axe):
     study, _ = demonstration
     pages = sorted((study / "results" / "report").rglob("*.html"))
-    seen = look(pages, WIDTHS, axe)
-    assert len(seen) == len(WIDTHS) * len(pages) > 20
-    wrong = [s for s in seen if s != Seen(s.page, s.width)]
+    seen = look(pages, VIEWS, axe)
+    assert len(seen) == len(VIEWS) * len(pages) > 20
+    wrong = [s for s in seen if s != Seen(s.page, s.width, s.scheme)]
     assert wrong == []
 
 
@@ -51,7 +51,7 @@ def test_what_is_wrong_with_a_page_is_found(tmp_path, axe):
         "<html><body><img src='https://example.org/x.png'><script>undefinedName()</script>"
         "<p style='width: 3000px'>x</p></body></html>"
     )
-    (seen,) = look([page], (390,), axe)
+    (seen,) = look([page], {390: "light"}, axe)
     assert any("image-alt" in violation for violation in seen.violations)
     assert any("html-has-lang" in violation for violation in seen.violations)
     assert "https://example.org/x.png" in seen.requests

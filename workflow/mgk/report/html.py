@@ -7,10 +7,12 @@ Limits: no page layout (that is `template/`), no choice of what is shown (that i
 import base64
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from csv import QUOTE_NONNUMERIC
 from dataclasses import dataclass
 from html import escape, unescape
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -89,6 +91,7 @@ def table_html(
     caption: str,
     labels: Mapping[str, str] | None = None,
     csv: pd.DataFrame | None = None,
+    parts: Sequence[str] | None = None,
 ) -> Fragment:
     """Return a table as HTML, without its index, in a box that scrolls, with a link that saves it as CSV.
 
@@ -105,6 +108,8 @@ def table_html(
         Column headings in words, by column name; the name itself where none is given.
     csv : DataFrame or None
         What the CSV holds, when it is more than what is shown; numbers are not rounded there.
+    parts : sequence of str or None
+        For each row the part of the table that it belongs to; a row across heads each run of the same part.
     """
     labels = labels or {}
     columns = [(name, frame[name], _is_number(frame[name])) for name in frame.columns]
@@ -116,18 +121,26 @@ def table_html(
     rows_headed = bool(columns) and not columns[0][2]
     rows = []
     for row in zip(*cells, strict=True):
-        parts = [
+        shown = [
             f'<th scope="row">{text}</th>' if place == 0 and rows_headed else f"<td{_number_class(number)}>{text}</td>"
             for place, (text, (_, _, number)) in enumerate(zip(row, columns, strict=True))
         ]
-        rows.append(f"<tr>{''.join(parts)}</tr>")
-    body = "\n".join(rows)
-    table = (
-        f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n"
-        f"<tbody>\n{body}\n</tbody>\n</table>"
-    )
+        rows.append(f"<tr>{''.join(shown)}</tr>")
+    body = "\n".join(_in_parts(rows, parts, len(columns)))
+    table = f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n{body}\n</table>"
     box = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">\n{table}\n</div>'
     return Fragment(f"{box}\n{_csv_link(frame if csv is None else csv, caption)}")
+
+
+def _in_parts(rows: list[str], parts: Sequence[str] | None, width: int) -> list[str]:
+    """Return the bodies of a table, one for each run of the same part, each below its heading."""
+    if parts is None:
+        return ["<tbody>", *rows, "</tbody>"]
+    bodies = []
+    for part, run in groupby(zip(parts, rows, strict=True), key=itemgetter(0)):
+        heading = f'<tr><th scope="rowgroup" colspan="{width}"><span>{escape(part)}</span></th></tr>'
+        bodies += ["<tbody>", heading, *(row for _, row in run), "</tbody>"]
+    return bodies
 
 
 def _csv_link(frame: pd.DataFrame, caption: str) -> str:

@@ -7,7 +7,6 @@ import pandas as pd
 
 from mgk.checks import not_analysed, not_used
 from mgk.report.chapters import CHAPTERS, UNITS, items_html, missing, not_passed, notebook_link
-from mgk.report.chapters.fits import verdict_text
 from mgk.report.html import MINUS, MISSING, Fragment, interval_text, link_html, table_html
 from mgk.report.origins import FIRST_ROW, origin_html
 from mgk.report.results import KINDS, Results, all_results
@@ -36,23 +35,43 @@ def numbers_table(project: Study, numbers: pd.DataFrame) -> Fragment:
     if numbers.empty:
         return Fragment("<p>No key numbers: none of the chapters was made.</p>")
     known = {(results.analysis.name, results.experiment): results for results in all_results(project)}
-    rows = list(numbers.itertuples())
+    # What was measured comes first, then what was computed from the recipes alone.
+    ordered = numbers.sort_values("data", key=lambda kinds: kinds == "computed", kind="stable")
+    rows = list(ordered.itertuples())
     found = [known[row.analysis, row.experiment] for row in rows]
     shown = pd.DataFrame(
         {
-            "Experiment": numbers["experiment"],
-            "Quantity": numbers["quantity"],
-            "Group": numbers["group"],
+            "Quantity": [_quantity(row) for row in rows],
             "Result [95 % CI]": [_result(row) for row in rows],
             "Put in, or published": [_reference(row) for row in rows],
-            "n": numbers["n"],
-            "Verdict": [verdict_text(row.verdict, row.reason) for row in rows],
+            "n": ordered["n"].to_list(),
+            "Verdict": [_verdict(row) for row in rows],
             "Origin": [_origin(results, row) for results, row in zip(found, rows, strict=True)],
         },
         dtype=object,
     )
     caption = "Key numbers. Simulated data: put in, and recovered. Real data: result, and published value."
-    return Fragment(table_html(shown, caption, csv=numbers).html + _sources(numbers))
+    table = table_html(shown, caption, csv=numbers, parts=[_part(results) for results in found]).html
+    return Fragment(f'<div class="key-numbers">{table}</div>{_sources(numbers)}')
+
+
+def _part(results: Results) -> str:
+    """Return what heads the key numbers of one analysis of one experiment."""
+    name = "" if results.analysis.once else f": {results.title}"
+    return f"{results.analysis.title}{name} ({KINDS[results.data]})"
+
+
+def _quantity(row) -> Fragment:
+    """Return the quantity, with its group on a line below."""
+    group = f'<span class="group">{escape(row.group)}</span>' if row.group else ""
+    return Fragment(f"{escape(row.quantity)}{group}")
+
+
+def _verdict(row) -> Fragment:
+    """Return the verdict; its reason, when there is one, is folded behind it."""
+    word = escape(row.verdict.replace("_", " ")) or MISSING
+    reason = f"<details><summary>{word}</summary>{escape(row.reason)}</details>"
+    return Fragment(reason if row.reason else word)
 
 
 def _origin(results: Results, row) -> Fragment:
@@ -102,14 +121,17 @@ def methods(project: Study) -> Fragment:
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     told = [f"{r.analysis.title}, {r.experiment}: {CHAPTERS[r.analysis.name].method(r)}." for r in all_results(project)]
     paragraphs = [*told, f"Computed with {versions}."]
-    made_by = link_html("results/notebooks/90_report.ipynb", "../notebooks/90_report.ipynb").html
     words = "".join(f"<p>{escape(p)}</p>" for p in paragraphs if p)
-    return Fragment(f"{words}{_provenance(project)}<p>This report is made by {made_by}.</p>")
+    return Fragment(f"{words}{_provenance(project)}")
 
 
 def _provenance(project: Study) -> str:
-    """Lead to the page of provenance, which a run writes last and only when all of it went well."""
+    """Lead to the notebook of the report and the page of provenance, which only a run that went well leaves."""
     if not all(results.is_there for results in all_results(project)):
         return "<p>The run did not end well: there is no record of its provenance.</p>"
     page = link_html("provenance", "../provenance/provenance.html").html
-    return f"<p>What was read and made, with checksums, under which Python and by which steps: {page}.</p>"
+    made_by = link_html("results/notebooks/90_report.ipynb", "../notebooks/90_report.ipynb").html
+    return (
+        f"<p>What was read and made, with checksums, under which Python and by which steps: {page}.</p>"
+        f"<p>This report is made by {made_by}.</p>"
+    )
