@@ -5,7 +5,9 @@ import site
 import subprocess
 import sys
 import venv
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 from ruamel.yaml import YAML
@@ -84,3 +86,37 @@ def house_copy(folder: Path) -> tuple[Path, Path]:
     paths = "\n".join([str(house / "workflow"), *site.getsitepackages()])
     (Path(asked.stdout.strip()) / "house.pth").write_text(paths + "\n", encoding="utf-8")
     return house, python
+
+
+class Links(HTMLParser):
+    """The anchors and links of a page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.anchors, self.links = set(), []
+        self.feed(page.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if "id" in attributes:
+            assert attributes["id"] not in self.anchors
+            self.anchors.add(attributes["id"])
+        if tag == "a":
+            self.links.append(attributes)
+
+
+def follow_links(study: Path) -> tuple[int, list[tuple[str, str]]]:
+    """Follow the links of all pages of a report; return how many lead somewhere, and page and address of the others."""
+    pages = {page.resolve(): Links(page) for page in (study / "results/report").rglob("*.html")}
+    followed, dangling = 0, []
+    for page, found in pages.items():
+        for link in found.links:
+            if "download" in link or link["href"].startswith(("http", "mailto:")):
+                continue
+            address, _, anchor = unquote(link["href"]).partition("#")
+            target = (page.parent / address).resolve() if address else page
+            assert target.is_relative_to(study.resolve()), "a link stays in the study"
+            there = target.is_file() and (not anchor or anchor in pages[target].anchors)
+            followed += there
+            dangling += [] if there else [(page.name, link["href"])]
+    return followed, dangling

@@ -1,6 +1,7 @@
 """What a number of the report says of itself: where it comes from, what a checklist misses, what was left out."""
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,7 @@ from studies import small_study
 from mgk.analyses import ANALYSES
 from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
 from mgk.provenance import sha256
-from mgk.report import checklists, glance
+from mgk.report import chapters, checklists, glance
 from mgk.report.html import interval_text
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
 from mgk.report.results import Results
@@ -77,6 +78,27 @@ def test_a_number_leads_to_its_cell_its_row_and_its_raw_files(block):
     other = origin_html(block, "models.csv").html
     assert 'href="notebooks/30_magnesium_block__romk_block.html"' in other
     assert ">models.csv</a>" in other
+
+
+def test_a_missing_chapter_says_what_failed_and_why(study, block):
+    logs = study.results / "logs"
+    told = {
+        "measure_recordings/romk_block.0.log": "reading\nFAILED measure_recordings romk_block 0: a.abf: ends early\n",
+        "measure_recordings/kv_activation.0.log": "FAILED measure_recordings kv_activation 0: b.abf: <ends> early\n",
+        "gather_recordings/romk_block.log": "nothing went wrong\n",
+        "solve_solutions/all.log": "FAILED solve_solutions: one: x\n  two: <y>\n",
+    }
+    for name, text in told.items():
+        (logs / name).parent.mkdir(parents=True, exist_ok=True)
+        (logs / name).write_text(text, encoding="utf-8")
+    assert block.failures == [
+        "FAILED measure_recordings romk_block 0: a.abf: ends early",
+        "FAILED solve_solutions: one: x;   two: <y>",
+    ]
+    words = chapters.missing(block)
+    assert "a.abf: ends early" in words
+    assert "two: &lt;y&gt;" in words
+    shutil.rmtree(logs)
 
 
 def test_rows_keep_their_number_when_some_are_left_out(block):

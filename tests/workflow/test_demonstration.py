@@ -5,15 +5,13 @@ import json
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
-from urllib.parse import unquote
 
 import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t
-from studies import run_study
+from studies import follow_links, run_study
 
 from mgk.analyses import ANALYSES
 from mgk.committed import as_committed
@@ -196,38 +194,10 @@ def test_the_report_is_one_self_contained_file(demonstration):
     assert "simulated, with known truth" in report
 
 
-class Links(HTMLParser):
-    """The anchors and links of a page."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.anchors, self.links = set(), []
-        self.feed(page.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        if "id" in attributes:
-            assert attributes["id"] not in self.anchors
-            self.anchors.add(attributes["id"])
-        if tag == "a":
-            self.links.append(attributes)
-
-
 def test_every_link_of_the_report_leads_to_a_file_and_an_anchor_that_are_there(demonstration):
     study, _ = demonstration
-    pages = {page.resolve(): Links(page) for page in (study / "results/report").rglob("*.html")}
-    followed = 0
-    for page, found in pages.items():
-        for link in found.links:
-            if "download" in link or link["href"].startswith(("http", "mailto:")):
-                continue
-            address, _, anchor = unquote(link["href"]).partition("#")
-            target = (page.parent / address).resolve() if address else page
-            assert target.is_file(), (page.name, link)
-            assert target.is_relative_to(study.resolve()), "a link stays in the study"
-            if anchor:
-                assert anchor in pages[target].anchors, (page.name, link)
-            followed += 1
+    followed, dangling = follow_links(study)
+    assert dangling == []
     assert followed > 500
 
 

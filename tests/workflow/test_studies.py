@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 import pytest
-from studies import HOUSE, house_copy, result_bytes, run_study, small_study
+from studies import HOUSE, follow_links, house_copy, result_bytes, run_study, small_study
 
 workflow = pytest.mark.workflow
 
@@ -155,7 +155,12 @@ def test_a_failed_notebook_is_kept_and_the_report_names_the_missing_chapter(tmp_
     report = (study / "results/report/report.html").read_text(encoding="utf-8")
     assert "Missing: Voltage-dependent block by Mg2+, romk_block" in report
     assert "results/logs/magnesium_block/romk_block.ipynb" in report
+    assert "FAILED magnesium_block romk_block: cell " in report
+    assert "ValueError: 4711" in report
     assert "Clinical tables" in report
+    followed, dangling = follow_links(study)
+    assert followed > 20
+    assert dangling == []
     assert not (study / "results/provenance/manifest.json").exists()
     # After the mend a plain rerun completes what was missing and writes the report anew.
     (study / "broken").unlink()

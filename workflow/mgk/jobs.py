@@ -7,7 +7,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from mgk.analyses import ANALYSES
-from mgk.notebooks import NotebookError, limit_memory
+from mgk.notebooks import FAILED, NotebookError, limit_memory
 from mgk.tables.problems import InputError
 
 
@@ -15,13 +15,15 @@ from mgk.tables.problems import InputError
 def job(snakemake) -> Iterator[None]:
     """Run the body of a rule's script.
 
-    What it prints goes to the rule's log. When it fails, one line on stderr says rule, experiment, what happened and
-    where to look; the traceback is in the log; outputs already written are Snakemake's to remove.
+    What it prints goes to the rule's log, which is of this job alone. When it fails, one line on stderr says rule,
+    experiment, what happened and where to look; the traceback is in the log, and the same line ends it; outputs already
+    written are Snakemake's to remove.
     """
     limit_memory(snakemake.resources.get("mem_mb", 2500))
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
     name = " ".join([snakemake.rule, *snakemake.wildcards])
+    log.unlink(missing_ok=True)
     with log.open("a", encoding="utf-8") as text, redirect_stdout(text):
         try:
             yield
@@ -39,6 +41,7 @@ def job(snakemake) -> Iterator[None]:
         except Exception as error:
             traceback.print_exc(file=text)
             line = f"{type(error).__name__}: {error}; see {log}"
+        line = f"{FAILED} {name}: {line}"
         print(line, file=text)
-    print(f"FAILED {name}: {line}", file=sys.stderr)
+    print(line, file=sys.stderr)
     sys.exit(1)

@@ -29,6 +29,8 @@ KERNEL_START_S = 60
 REPORT_PARAMETERS = {"study": "..", "output": "../results/report"}
 # The cell's metadata that name the declared outputs it wrote: so a number of the report leads to the very cell.
 WRITES = "writes"
+# How the line begins that says which job failed, on stderr and at the end of its log.
+FAILED = "FAILED"
 
 
 class NotebookError(Exception):

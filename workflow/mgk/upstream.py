@@ -29,11 +29,15 @@ def raw_files(study: Study, section: str, experiment: str) -> list[str]:
     return [f for f in dict.fromkeys(files) if (study.root / f).is_file()]
 
 
+def jobs_of(name: str) -> tuple[str, ...]:
+    """Return the rules, each with a script of its name, that the notebook of an analysis waits for."""
+    section = ANALYSES[name].section
+    solved = ("solve_solutions",) if section in (*READERS, "solutions") else ()
+    return (*READERS.get(section, ()), *solved)
+
+
 def code_of(name: str) -> list[str]:
     """Return the code that an analysis of `mgk.analyses` rests on: its notebook, the readers, the solver of recipes."""
-    analysis = ANALYSES[name]
-    scripts = ["run_notebook", *READERS.get(analysis.section, ())]
-    scripts += ["solve_solutions"] if analysis.section in (*READERS, "solutions") else []
-    sources = [HOUSE / "workflow" / "scripts" / f"{s}.py" for s in scripts]
-    files = code_files(HOUSE / "notebooks" / f"{analysis.notebook}.ipynb", *sources)
+    sources = [HOUSE / "workflow" / "scripts" / f"{s}.py" for s in ("run_notebook", *jobs_of(name))]
+    files = code_files(HOUSE / "notebooks" / f"{ANALYSES[name].notebook}.ipynb", *sources)
     return [f.relative_to(HOUSE).as_posix() for f in files]

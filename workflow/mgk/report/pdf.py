@@ -14,6 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from mgk.provenance import require_intact
+from mgk.tables.problems import InputError
+
 REPORT = "results/report/report.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 FLAGS = ("--headless", "--disable-gpu", "--disable-background-networking", "--no-pdf-header-footer")
@@ -55,13 +58,15 @@ def pdf_of(page: Path) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print a study's report to PDF."""
+    """Print a study's report to PDF, when its results are as the run left them."""
     parser = argparse.ArgumentParser(prog="python -m mgk.report.pdf", description=main.__doc__)
     parser.add_argument("study", type=Path, help="a folder with a report")
     given = parser.parse_args(arguments)
     try:
+        if (given.study / REPORT).is_file():
+            require_intact(given.study)
         print(pdf_of(given.study / REPORT))
-    except PdfError as error:
+    except (PdfError, InputError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.analyses import ANALYSES, Analysis
-from mgk.notebooks import written_in
+from mgk.notebooks import FAILED, written_in
 from mgk.study import Study
 from mgk.tables import read_table
 from mgk.tables.yaml_file import load_yaml
+from mgk.upstream import jobs_of
 
 # How each kind of data is called wherever it is shown.
 KINDS = {
@@ -71,6 +72,17 @@ class Results:
         analysis, experiment = self.analysis, self.experiment
         files = (*analysis.inputs(experiment), *analysis.outputs(experiment), analysis.executed(experiment))
         return all((self.project.root / f).is_file() for f in files)
+
+    @property
+    def failures(self) -> list[str]:
+        """What failed of the jobs that it rests on, a line each, as their logs end."""
+        logs = self.project.results / "logs"
+        own = [logs / self.analysis.name / f"{self.experiment}.log"]
+        for job in jobs_of(self.analysis.name):
+            own += sorted(f for f in logs.glob(f"{job}/*.log") if f.name.split(".")[0] in (self.experiment, "all"))
+        texts = [f.read_text(encoding="utf-8", errors="replace") for f in own if f.is_file()]
+        ends = [text[text.rindex(f"\n{FAILED} ") :] for text in (f"\n{t}" for t in texts) if f"\n{FAILED} " in text]
+        return list(dict.fromkeys("; ".join(end.split("\n")).strip("; ") for end in ends))
 
     @cached_property
     def truth(self) -> dict:

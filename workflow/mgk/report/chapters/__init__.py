@@ -117,8 +117,9 @@ def notebook_link(results: Results) -> Fragment:
 
 
 def missing(results: Results) -> str:
-    """Say that a chapter was not made, and where the notebook that failed can be opened; as HTML."""
+    """Say that a chapter was not made, what failed and why, and where the failed notebook can be opened; as HTML."""
     copy = f"logs/{results.analysis.name}/{results.experiment}.ipynb"
     failed = (results.project.results / copy).exists()
     place = f"; the notebook that failed is results/{copy}" if failed else "; what it needs was not made"
-    return escape(f"Missing: {results.analysis.title}, {results.experiment}{place}; logs are in results/logs/.")
+    why = "".join(f" {line}." for line in results.failures)
+    return escape(f"Missing: {results.analysis.title}, {results.experiment}{place}; logs are in results/logs/.{why}")
