@@ -128,6 +128,16 @@ def test_a_checklist_names_what_is_missing():
     assert said == ["x, y", "1 to 3; MISSING in 1 of 3 rows", "MISSING", "22", "MISSING"]
 
 
+def test_the_checklist_of_an_enzyme_assay_names_what_is_missing(study):
+    results = Results(study, ANALYSES["atpase_activity"], "microsomes")
+    results.folder.mkdir(parents=True)
+    items = {"item": ["pH", "enzyme"], "value": ["7.4", ""], "state": ["given", "missing"], "where": ["a", "b"]}
+    pd.DataFrame(items).to_csv(results.folder / "strenda.csv", index=False)
+    assert checklists._strenda(results)["The study says"].to_list() == ["7.4", "MISSING"]
+    assert "1 of 2 items missing" in checklists._section("x", checklists._strenda(results))
+    shutil.rmtree(results.folder)
+
+
 def test_the_checklist_of_a_study(study):
     items = checklists._recordings(study, "romk_block").set_index("Item")["The study says"]
     assert items["Configuration"] == "inside_out"

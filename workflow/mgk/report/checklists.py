@@ -10,8 +10,8 @@ from html import escape
 
 import pandas as pd
 
-from mgk.report.html import Fragment, table_html
-from mgk.report.results import all_results
+from mgk.report.html import MINUS, Fragment, table_html
+from mgk.report.results import Results, all_results
 from mgk.study import Study
 from mgk.tables import read_table
 
@@ -24,7 +24,7 @@ def all_checklists(project: Study) -> Fragment:
     parts = [_section(experiment, _recordings(project, experiment)) for experiment in project.experiments("recordings")]
     for results in all_results(project):
         if "strenda.csv" in results.analysis.tables and results.is_there:
-            parts.append(_section(f"{results.experiment}, STRENDA", results.table("strenda.csv")))
+            parts.append(_section(f"{results.experiment}, STRENDA", _strenda(results)))
     return Fragment("".join(parts) or "<p>No recordings and no enzyme assays: no checklist applies.</p>")
 
 
@@ -33,6 +33,13 @@ def _section(name: str, items: pd.DataFrame) -> str:
     state = f"{open_items} of {len(items)} items missing" if open_items else f"all {len(items)} items stated"
     table = table_html(items, f"Checklist of {name}").html
     return f"<details><summary>{escape(name)}: {state}</summary>{table}</details>"
+
+
+def _strenda(results: Results) -> pd.DataFrame:
+    """Return the items of an enzyme assay: item, what the study says, where it says so."""
+    items = results.table("strenda.csv", text=("value",))
+    said = items["value"].where(items["state"] != "missing", MISSING)
+    return pd.DataFrame({"Item": items["item"], "The study says": said, "Where": items["where"]})
 
 
 def _recordings(project: Study, experiment: str) -> pd.DataFrame:
@@ -64,7 +71,7 @@ def stated(rows: pd.DataFrame, name: str) -> str:
         return MISSING
     if pd.api.types.is_numeric_dtype(values):
         low, high = values.min(), values.max()
-        words = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        words = (f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}").replace("-", MINUS)
     else:
         kinds = list(dict.fromkeys(values.astype(str)))
         words = ", ".join(kinds[:MOST_NAMED]) + (f" and {len(kinds) - MOST_NAMED} more" * (len(kinds) > MOST_NAMED))
