@@ -1,3 +1,4 @@
+import dataclasses
 import math
 from pathlib import Path
 
@@ -7,14 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mgk.recordings import read_recording
 from mgk.recordings.measure import (
     MEASUREMENT_COLUMNS,
+    _filter_hz,
     check_recording,
     measure_batch,
     measure_recording,
 )
 from mgk.recordings.plan import membrane_sign
 from mgk.recordings.protocol import Epoch, Output, Protocol, waveform
+from mgk.recordings.recording import Telegraph
 from mgk.simulate.abf import Signal, write_abf
 from mgk.tables.problems import InputError
 
@@ -376,3 +380,14 @@ def test_a_peak_that_changes_its_sign_more_than_once_is_told(tmp_path, peaks, po
     path = write_abf(tmp_path / "p.abf", [Signal("Im", "pA", 2000.0, current)], [output], rate_hz=RATE, comment="s")
     _, quality = measure(path, {**SETTINGS, "polarity": polarity})
     assert (quality["verdict"], told in quality["reason"]) == ("warn" if told else "pass", True)
+
+
+@pytest.mark.parametrize(
+    ("reported", "known"),
+    [([], math.nan), ([2000.0], 2000.0), ([2000.0, None], 2000.0), ([2000.0, 5000.0], math.nan)],
+)
+def test_the_filter_is_what_the_amplifier_reported(tmp_path, reported, known):
+    recording = read_recording(write(tmp_path / "a.abf", np.zeros(N)))
+    telegraph = {channel: Telegraph(filter_hz=hz) for channel, hz in enumerate(reported)}
+    found = _filter_hz(dataclasses.replace(recording, telegraph=telegraph))
+    assert found == pytest.approx(known, nan_ok=True)

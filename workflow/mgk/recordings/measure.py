@@ -315,12 +315,19 @@ def _numbers(recording: Recording, sweeps: list[dict]) -> dict:
         "sweeps": len(recording.sweep_samples),
         "sweeps_measured": len(set(number.tolist())),
         "rate_hz": recording.rate_hz,
+        "filter_hz": _filter_hz(recording),
         "command_source": sweeps[0]["command_source"] if sweeps else "",
         "command_difference_mv": float(difference.max()) if difference.size else math.nan,
         "saturated_percent": float(100 * saturated.sum() / known("samples").sum()) if saturated.size else math.nan,
         "baseline_sd_pa": float(np.median(noise)) if noise.size else math.nan,
         "baseline_drift_pa": drift,
     }
+
+
+def _filter_hz(recording: Recording) -> float:
+    """Return the filter that the amplifier reported; NaN where it reported none, or channels differ."""
+    reported = {t.filter_hz for t in recording.telegraph.values() if t.filter_hz}
+    return reported.pop() if len(reported) == 1 else math.nan
 
 
 def _doubts(recording: Recording, plan: Plan, sweeps: list[dict]) -> tuple[list[str], list[str]]:
