@@ -21,6 +21,7 @@ include: "workflow/rules/block.smk"
 include: "workflow/rules/plates.smk"
 include: "workflow/rules/magnesium.smk"
 include: "workflow/rules/atpase.smk"
+include: "workflow/rules/curves.smk"
 include: "workflow/rules/clinical.smk"
 include: "workflow/rules/report.smk"
 

@@ -236,3 +236,51 @@ def test_plate_quality_alone_needs_no_layout(study):
     save_config(study, config)
     edit(study, "plates.csv", lambda t: t.loc.__setitem__((t["experiment"] == "platelets", "layout"), ""))
     assert [p for p in problems_of(study) if "manifest" not in p] == []
+
+
+CURVE_FAULTS = [
+    ("animal_id", 1, "other", "curve c1 is of animal_id a1 in row 2"),
+    ("condition", 2, "b", "curve c1 is of condition a in row 2"),
+    ("sd", 1, "", "other points of curve c1 have it; all of them or none"),
+    ("sd", 1, "0", "must be above 0"),
+    ("x", 1, "-1", "must be from 0"),
+    ("n", 1, "2.5", "must be a whole number"),
+]
+
+
+@pytest.fixture
+def curves_study(tmp_path):
+    """A study of one curve of three points."""
+    (tmp_path / "raw_data").mkdir()
+    axes = {"x": {"name": "dose", "unit": "mM"}, "y": {"name": "current", "unit": "pA"}}
+    curves = {"experiments": {"e": {"model": "hill", **axes, "shared": ["hill"]}}}
+    save_config(tmp_path, {"study": {"title": "curves", "data": "measured"}, "curves": curves})
+    rows = [f"c1,e,a1,a,{x},{y},0.1,3" for x, y in ((0, 1), (1, 0.5), (2, 0.3))]
+    text = "\n".join(["curve_id,experiment,animal_id,condition,x,y,sd,n", *rows])
+    (tmp_path / "raw_data" / "curves.csv").write_text(text + "\n")
+    return tmp_path
+
+
+def test_a_study_of_curves_alone_is_in_order(curves_study):
+    assert problems_of(curves_study) == []
+    assert Study.open(curves_study).analyses() == [("curves", "e")]
+
+
+@pytest.mark.parametrize(("column", "row", "value", "words"), CURVE_FAULTS)
+def test_a_fault_of_a_curve_is_named_with_its_place(curves_study, column, row, value, words):
+    edit(
+        curves_study,
+        "curves.csv",
+        lambda table: table.__setitem__(column, table[column].where(table.index != row, value)),
+    )
+    [found] = problems_of(curves_study)
+    assert found.startswith(f"raw_data/curves.csv, row {row + 2}, {column}")
+    assert words in found
+
+
+def test_a_shared_parameter_must_be_one_of_the_model(curves_study):
+    config = load_config(curves_study)
+    config["curves"]["experiments"]["e"]["shared"] = ["km"]
+    save_config(curves_study, config)
+    [found] = problems_of(curves_study)
+    assert "curves.experiments.e.shared.0: 'km': a parameter of hill: top, ic50, hill, ec50" in found

@@ -26,7 +26,7 @@ def committed(house, kind):
 
 
 def test_tables_and_exports_are_the_generator_s(fresh, house):
-    names = ["recordings.csv", "plates.csv"]
+    names = ["recordings.csv", "plates.csv", "curves.csv"]
     names += [f"{p.parent.name}/{p.name}" for k in ("plates/*", "layouts/*") for p in committed(house, k)]
     assert len(names) > 8
     for name in names:

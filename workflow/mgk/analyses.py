@@ -214,6 +214,23 @@ ANALYSES = {
             },
         ),
         Analysis(
+            name="curves",
+            section="curves",
+            stage="curves",
+            notebook="70_curves",
+            title="Curves: dose-response, saturation, decay",
+            unit="curves",
+            tables=("fits.csv", "points.csv", "comparisons.csv", "shared.csv"),
+            figures={
+                "curves.svg": "Each condition, y as a fraction of the curve's own span. Large points: mean of animals "
+                "with 95 % interval; small points: curves; line: the model at the constants of the condition.",
+                "each_curve.svg": "Each curve with its fit. Points: mean with SD; dashed and grey: not identified.",
+                "constants.svg": "Constants of the curves. Small points: curves; large points: animals, joined where "
+                "an animal is in both; bars: geometric mean of the condition with 95 % interval.",
+                "profile.svg": "Profile likelihood of one curve, that with the widest interval that closes.",
+            },
+        ),
+        Analysis(
             name="clinical_summary",
             section="clinical",
             stage="clinical",

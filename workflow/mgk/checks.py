@@ -18,6 +18,7 @@ from mgk.tables.schema import nearest
 
 SEGMENTS = "raw_data/segments.csv"
 RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
+CURVES = "raw_data/curves.csv"
 MANIFEST = "raw_data/manifest.sha256"
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
@@ -44,6 +45,7 @@ def check_study(study: Study) -> list[Problem]:
         problems += _check_solutions(study)
         problems += _check_recordings(study)
         problems += _check_plates(study)
+        problems += _check_curves(study)
         problems += _check_clinical(study)
         problems += _check_nothing_asked(study, problems)
     return list(dict.fromkeys(problems + _check_manifest(study)))
@@ -65,7 +67,7 @@ def _without_misshapen(study: Study, problems: list[Problem]) -> Study:
 
 def _check_tables_alone(given: Study, sound: Study) -> list[Problem]:
     """Check the form of the table of a section whose experiments are all misshapen: it can be filled in meanwhile."""
-    sections = [s for s in ("recordings", "plates") if given.experiments(s) and not sound.experiments(s)]
+    sections = [s for s in ("recordings", "plates", "curves") if given.experiments(s) and not sound.experiments(s)]
     files = [f"raw_data/{s}.csv" for s in sections]
     return [p for s, f in zip(sections, files, strict=True) for p in given.read_table(f, s)[1]]
 
@@ -119,7 +121,7 @@ def study_files(study: Study) -> list[str]:
     """Return every file that a study reads, relative to its folder."""
     files = ["config.yaml"]
     files += [f for f in ("raw_data/truth.yaml", SOLUTIONS, SEGMENTS, MANIFEST) if (study.root / f).exists()]
-    for table, columns in {"recordings": ("file",), "plates": ("file", "layout")}.items():
+    for table, columns in {"recordings": ("file",), "plates": ("file", "layout"), "curves": ()}.items():
         if study.experiments(table):
             files.append(f"raw_data/{table}.csv")
             rows = study.table(table)
@@ -133,7 +135,7 @@ def study_files(study: Study) -> list[str]:
 def not_analysed(study: Study) -> list[tuple[str, str, int]]:
     """Return (table, experiment, rows) for rows whose experiment the config does not name."""
     found = []
-    for table in ("recordings", "plates"):
+    for table in ("recordings", "plates", "curves"):
         if study.experiments(table):
             counts = study.table(table)["experiment"].value_counts()
             found += [(table, e, int(n)) for e, n in counts.items() if e not in study.experiments(table)]
@@ -443,6 +445,45 @@ def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> t
             record["layout"] = record["layout"] if not layout.empty else ""
             problems += [Problem(PLATES, i + 2, "", "", text) for text in plate_problems(record, study.raw_data)]
     return problems, {name: roles for name, roles in held.items() if name not in broken}
+
+
+def _check_curves(study: Study) -> list[Problem]:
+    """A curve is of one experiment, condition and animal, and gives sd and n for all of its points or for none."""
+    from mgk.curves.models import find_model
+
+    experiments = study.experiments("curves")
+    if not experiments:
+        return []
+    _, named, problems = _rows_asked_for(study, "curves", CURVES)
+    wrong = {(p.row, p.column) for p in problems}
+    for curve, rows in named.groupby("curve_id", sort=False):
+        if curve:
+            problems += [p for p in _curve_problems(curve, rows) if (p.row, p.column) not in wrong]
+    for name, settings in experiments.items():
+        directions = [settings["direction"]] if "direction" in settings else ["falling", "rising"]
+        held = dict.fromkeys(p for d in directions for p in find_model(settings["model"], d).parameters)
+        for i, parameter in enumerate(settings.get("shared", ())):
+            if parameter not in held:
+                allowed = f"a parameter of {settings['model']}: {', '.join(held)}"
+                problems.append(
+                    Problem("config.yaml", None, f"curves.experiments.{name}.shared.{i}", parameter, allowed)
+                )
+    return problems
+
+
+def _curve_problems(curve: str, rows: pd.DataFrame) -> list[Problem]:
+    found = []
+    for column in ("experiment", "condition", "animal_id"):
+        first = rows[column].iloc[0]
+        for i in rows.index[rows[column] != first]:
+            allowed = f"curve {curve} is of {column} {first or '(empty)'} in row {rows.index[0] + 2}"
+            found.append(Problem(CURVES, int(i) + 2, column, rows.loc[i, column], allowed))
+    for column in ("sd", "n"):
+        empty = rows.index[rows[column].isna()]
+        if 0 < len(empty) < len(rows):
+            allowed = f"is empty, but other points of curve {curve} have it; all of them or none"
+            found += [Problem(CURVES, int(i) + 2, column, "", allowed) for i in empty]
+    return found
 
 
 def _check_clinical(study: Study) -> list[Problem]:

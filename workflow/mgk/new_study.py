@@ -23,7 +23,13 @@ WIDTH = 110
 QUANTITY = ("value", "unit", "source")
 NAMES = {"experiments": "my_experiment", "analyses": "my_analysis"}
 # The table that a stage starts from, by its schema, and what lies beside it.
-TABLES = {"recordings": ("recordings", "recordings.csv"), "plates": ("plates", "plates.csv")}
+TABLES = {
+    "recordings": ("recordings", "recordings.csv"),
+    "plates": ("plates", "plates.csv"),
+    "curves": ("curves", "curves.csv"),
+}
+# Stages whose files lie in a folder of their own.
+FOLDERS = ("recordings", "plates", "clinical")
 CLINICAL_TABLE = "clinical/my_table.csv"
 LAYOUT = "layouts/example.csv"
 LAYOUT_ROWS = (
@@ -57,8 +63,9 @@ def new_study(root: Path, stages: tuple[str, ...] = STAGES) -> list[Path]:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, encoding="utf-8", newline="\n")
-    for stage in stages:
-        (root / "raw_data" / stage).mkdir(parents=True, exist_ok=True)
+    for stage in FOLDERS:
+        if stage in stages:
+            (root / "raw_data" / stage).mkdir(parents=True, exist_ok=True)
     return [root / name for name in files]
 
 
@@ -123,7 +130,8 @@ def _key(name: str, part: dict, place: tuple[str, ...], active: bool, said: set[
     if isinstance(free, dict) and not below:
         example = NAMES.get(name, "my_name")
         yield from _key(example, {**_resolved(free), "description": ""}, (*place, example), active, said)
-    needed = {*schema.get("required", ()), *NAMES} if active else set(below)
+    first_choice = next(iter(schema.get("oneOf", ())), {}).get("required", ())  # of several forms, the first
+    needed = {*schema.get("required", ()), *first_choice, *NAMES} if active else set(below)
     for key in sorted(below, key=lambda k: k not in needed):
         yield from _key(key, below[key], (*place, key), active and key in needed, said)
 

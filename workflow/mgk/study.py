@@ -22,7 +22,9 @@ OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
 # raw_data/solutions.yaml.)
 ONCE = tuple(a.name for a in ANALYSES.values() if a.once and a.name != "solutions")
 # How each section of config.yaml calls what it names.
-EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "clinical": "analyses"}
+EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "curves": "experiments", "clinical": "analyses"}
+# Sections with one analysis, which their experiments need not name.
+ONLY_ANALYSIS = {"curves": "curves", "clinical": "clinical_summary"}
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Study:
         return part if isinstance(part, dict) else {}
 
     def experiments(self, section: str) -> dict[str, dict]:
-        """Return the experiments of a section (recordings, plates; clinical: its analyses), by id.
+        """Return the experiments of a section (recordings, plates, curves; clinical: its analyses), by id.
 
         The solutions are one experiment of their own, there when the study has recipes.
         """
@@ -150,14 +152,14 @@ class Study:
         found = []
         for section in ("solutions", *EXPERIMENTS, *ONCE):
             for name, settings in self.experiments(section).items():
-                asked = settings.get("analysis", "clinical_summary")
+                asked = settings.get("analysis", ONLY_ANALYSIS.get(section, []))
                 names = asked if isinstance(asked, list) else [asked]
                 found += [(a, name) for a in names if isinstance(a, str) and a in ANALYSES]
         order = list(ANALYSES)
         return sorted(found, key=lambda pair: order.index(pair[0]))
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return an input table, `recordings` or `plates`, checked.
+        """Return an input table, `recordings`, `plates` or `curves`, checked.
 
         Raises
         ------

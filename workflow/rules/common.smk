@@ -121,6 +121,12 @@ def batch_files(experiment, kind):
     ]
 
 
+def curve_rows(experiment):
+    """Give the rows of curves.csv of an experiment."""
+    table = study.table("curves")
+    return plain_rows(table[table["experiment"] == experiment])
+
+
 def plate_rows(experiment):
     """Give the rows of plates.csv of an experiment."""
     table = study.table("plates")

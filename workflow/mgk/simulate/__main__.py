@@ -16,6 +16,7 @@ from mgk.provenance import sha256  # noqa: E402, numpy must see the environment 
 from mgk.simulate import (  # noqa: E402
     atpase_plates,
     coupled_plate,
+    curves,
     magnesium_plate,
     membrane,
     neurons_plate,
@@ -35,6 +36,7 @@ def write_demonstration(truth: dict, raw_data: Path) -> None:
     kinds = (magnesium_plate, neurons_plate, atpase_plates, coupled_plate)
     plates = [module.write(truth, raw_data) for module in kinds]
     write_table(pd.concat(plates, ignore_index=True), raw_data / "plates.csv")
+    curves.write(truth, raw_data)
     write_checksums(raw_data)
 
 
