@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
-from studies import HOUSE, house_copy, small_study
+from studies import HOUSE, house_copy, load_config, save_config, small_study
 
 from mgk.verification.compare import compare
 from mgk.verification.pins import pins_of, read_pins
@@ -21,8 +22,14 @@ def verify(study, *extra, python=sys.executable):
 
 @pytest.fixture(scope="module")
 def pinned(tmp_path_factory):
-    """A small study with pinned references."""
+    """A small study with pinned references: plates of two experiments, the quickest ones."""
     study = small_study(tmp_path_factory.mktemp("pinned") / "study", "plates")
+    config = load_config(study)
+    kept = {name: config["plates"]["experiments"][name] for name in ("platelets", "microsomes")}
+    config["plates"]["experiments"] = kept
+    save_config(study, config)
+    table = pd.read_csv(study / "raw_data/plates.csv", dtype=str, keep_default_na=False)
+    table[table["experiment"].isin(kept)].to_csv(study / "raw_data/plates.csv", index=False)
     done = verify(study, "--pin")
     assert done.returncode == 0, done.stderr
     assert "pinned" in done.stdout
@@ -74,7 +81,7 @@ def test_one_constant_of_the_config_is_found(pinned, tmp_path):
     ("file", "old", "new"),
     [
         ("solutions/constants/webmaxc.yaml", "Mg + ATP,               log_k: 4.143", "Mg + ATP, log_k: 4.144"),
-        ("atpase.py", "vmax * x / (np.exp(ln_k05) + x)", "vmax * x / (1.001 * np.exp(ln_k05) + x)"),
+        ("atpase/kinetics.py", "vmax * x / (np.exp(ln_k05) + x)", "vmax * x / (1.001 * np.exp(ln_k05) + x)"),
     ],
     ids=["a stability constant", "a line of a model"],
 )

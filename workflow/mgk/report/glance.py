@@ -43,8 +43,8 @@ def _made(everything: list[Results]) -> str:
     gone = [results for results in everything if not results.is_there]
     if not gone:
         return f"All {len(everything)} chapters were made."
-    named = ", ".join(f"{r.analysis.title} of {r.experiment}" for r in gone)
-    words = f"{len(gone)} of {len(everything)} chapters are missing: {named}."
+    named = ", ".join(r.analysis.title if r.analysis.once else f"{r.analysis.title} of {r.experiment}" for r in gone)
+    words = f"{len(gone)} of {len(everything)} chapters {'is' if len(gone) == 1 else 'are'} missing: {named}."
     return f'<strong class="missing">{escape(words)}</strong> {LEFT_OUT_LINK}'
 
 
@@ -83,7 +83,7 @@ def _outcome(numbers: pd.DataFrame) -> str:
     said = [f'<a href="#key-numbers">{len(numbers)} key numbers</a>, each with interval, n and verdict.']
     held = numbers.loc[numbers["holds_reference"] != "", "holds_reference"]
     if len(held):
-        expected = f"of 95 % intervals that are right, about {0.95 * len(held):.0f} are expected to"
+        expected = f"of 95\u00a0% intervals that are right, about {0.95 * len(held):.0f} are expected to"
         said.append(f"Of {len(held)} intervals of what was put in, {(held == 'yes').sum()} hold it ({expected}).")
     published = numbers["reference_kind"].str.startswith("published").sum()
     said += [f"{published} stand beside a published value."] if published else []
