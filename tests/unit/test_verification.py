@@ -260,7 +260,11 @@ def test_what_a_result_rests_on(pinned_study):
     assert "raw_data/layouts/platelets_run1.csv" in files
     assert not any("microsomes" in f for f in files)
     code = code_of("atpase_activity")
-    assert {"notebooks/50_atpase_activity.ipynb", "workflow/mgk/atpase.py", "workflow/mgk/plates/bmg.py"} <= set(code)
+    assert {
+        "notebooks/50_atpase_activity.ipynb",
+        "workflow/mgk/atpase/kinetics.py",
+        "workflow/mgk/plates/bmg.py",
+    } <= set(code)
     assert "workflow/mgk/solutions/constants/webmaxc.yaml" in code
     assert "workflow/mgk/recordings/axon.py" not in code
 
@@ -297,7 +301,8 @@ def verification(made, problems=()):
 
 def test_the_console_shows_every_estimate_and_what_is_not_in_order():
     text = "\n".join(as_lines(verification(pins(2.5, code={"workflow/mgk/block.py": "b2"}))))
-    row = next(line for line in text.splitlines() if line.startswith("romk_block, control, Ki(0) (mM)"))
+    assert "\nromk_block\n" in text
+    row = next(line for line in text.splitlines() if line.startswith("  Ki(0), control (mM)"))
     assert row.split()[-5:] == ["2.5", "1.5", "1", "2e-06", "differs"]
     assert "upstream of romk_block, control, Ki(0): workflow/mgk/block.py" in text
     assert "Python 3.11.7" in text
@@ -305,6 +310,15 @@ def test_the_console_shows_every_estimate_and_what_is_not_in_order():
     good = as_lines(verification(pins()))
     assert good[-1] == "verified: <b>A & study</b>"
     assert "numbers: 5 identical" in good
+
+
+def test_the_table_of_the_console_fits_a_hundred_columns():
+    group = "a group with a name that is much longer than anybody would like to read on a console"
+    numbers = numbers_of(key_numbers(123456.789123, "not_identified_for_a_very_long_reason", group))
+    lines = as_lines(verification(replace(pins(), numbers=numbers)))
+    table = [line for line in lines if "Ki(0)" in line and not line.startswith("upstream")]
+    assert table
+    assert max(len(line) for line in table) <= 100
 
 
 class Reader(HTMLParser):

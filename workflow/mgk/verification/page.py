@@ -16,6 +16,9 @@ from mgk.verification.pins import NUMBERS, RELATIVE_TOLERANCE
 PLACE = "results/verification"
 VERIFIED, REFUSED = "verified", "not verified"
 MOST_SHOWN = 20
+# Columns of the table on the console.
+WIDTH = 100
+MOST_LETTERS = 16
 ORDER = (IDENTICAL, WITHIN, OTHER_BYTES, DIFFERS, MISSING, NOT_PINNED)
 
 
@@ -86,13 +89,7 @@ def as_lines(verification: Verification) -> list[str]:
     """Return the lines for the console: every estimate, and of all else what is not in order; the verdict last."""
     comparison = verification.comparison
     shown = [n for n in comparison.numbers if n.statistic == "estimate" or n.verdict not in GOOD]
-    rows = [("number", "value", "reference", "difference", "tolerance", "verdict")]
-    rows += [(_name(n), *_figures(n), n.verdict) for n in shown]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    lines = [str(p) for p in verification.problems]
-    for row in rows if shown else ():
-        cells = [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:5], widths[1:], strict=True)), row[5]]
-        lines.append("  ".join(cells))
+    lines = [*(str(p) for p in verification.problems), *_table(shown)]
     lines += _upstream_lines([n for n in shown if n.verdict not in GOOD])
     bad = [f for f in comparison.files if f.verdict not in GOOD]
     lines += [f"{f.name}: {f.verdict}{f'; {f.where}' if f.where else ''}{_rests(f.upstream)}" for f in bad[:MOST_SHOWN]]
@@ -100,6 +97,26 @@ def as_lines(verification: Verification) -> list[str]:
     lines += [f"changed since it was pinned: {f}" for f in comparison.changed]
     lines += [f"numbers: {_counts(comparison.numbers)}", f"tables and figures: {_counts(comparison.files)}"]
     return [*lines, *verification.under, f"{_word(verification)}: {verification.title}"]
+
+
+def _table(numbers: list) -> list[str]:
+    """Return the numbers as a table of `WIDTH` columns, below the name of each experiment."""
+    head = ("number", "value", "reference", "difference", "tolerance", "verdict")
+    rows = [(_name(n), *_figures(n), n.verdict) for n in numbers]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    widths[0] = min(widths[0], WIDTH - sum(widths[1:]) - 2 * len(widths))
+    lines, experiment = ["  " + _line(head, widths)] if rows else [], None
+    for number, row in zip(numbers, rows, strict=True):
+        lines += [] if number.experiment == experiment else [number.experiment]
+        experiment = number.experiment
+        lines.append("  " + _line(row, widths))
+    return lines
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name = row[0] if len(row[0]) <= widths[0] else row[0][: widths[0] - 3] + "..."
+    figures = (text.rjust(width) for text, width in zip(row[1:5], widths[1:5], strict=True))
+    return "  ".join((name.ljust(widths[0]), *figures, row[5]))
 
 
 def _upstream_lines(numbers: list) -> list[str]:
@@ -123,8 +140,7 @@ def _rests(upstream: tuple[str, ...]) -> str:
 def _name(n) -> str:
     statistic = "" if n.statistic == "estimate" else f", {n.statistic}"
     unit = f" ({n.unit})" if n.unit else ""
-    name = ", ".join(part for part in (n.experiment, n.group, n.quantity) if part) + statistic + unit
-    return name if len(name) <= 78 else name[:75] + "..."
+    return ", ".join(part for part in (n.quantity, n.group) if part) + statistic + unit
 
 
 def _figures(n) -> tuple[str, str, str, str]:
@@ -135,7 +151,7 @@ def _short(text: str) -> str:
     try:
         value = float(text)
     except ValueError:
-        return text if len(text) <= 24 else text[:21] + "..."
+        return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 3] + "..."
     return "–" if math.isnan(value) else f"{value:.6g}"
 
 
