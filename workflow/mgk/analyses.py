@@ -19,7 +19,8 @@ class Analysis:
     """One kind of analysis.
 
     `name` is also its rule's; `stage` its folder under results/; `unit` what a row of its fits is, in the plural;
-    `figures` gives each figure its caption, to which the report adds the n.
+    `figures` gives each figure its caption, to which the report adds the n. `raw_tables` are made of an experiment's
+    raw files where they are not those of its section.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Analysis:
     tables: tuple[str, ...]
     figures: dict[str, str]
     once: bool = False
+    raw_tables: tuple[str, ...] = ()
 
     def folder(self, experiment: str) -> str:
         """Return the folder of the results, relative to the study."""
@@ -43,7 +45,8 @@ class Analysis:
 
     def inputs(self, experiment: str) -> tuple[str, ...]:
         """Return the tables that are made of an experiment's raw files, relative to the study."""
-        return tuple(f"results/{self.section}/{experiment}/{name}" for name in EXPERIMENT_TABLES.get(self.section, ()))
+        names = self.raw_tables or EXPERIMENT_TABLES.get(self.section, ())
+        return tuple(f"results/{self.section}/{experiment}/{name}" for name in names)
 
     def executed(self, experiment: str) -> str:
         """Return the executed notebook, relative to the study."""
@@ -110,6 +113,22 @@ ANALYSES = {
                 "points: geometric mean of animals with 95 % interval; small points: cells.",
                 "comparison.svg": "Conditions compared, the animal being the unit. Small points: cells; large points: "
                 "animals, joined where an animal is in both.",
+            },
+        ),
+        Analysis(
+            name="relaxation",
+            section="recordings",
+            stage="relaxation",
+            notebook="25_relaxation",
+            title="Relaxation after mixing",
+            unit="preparations",
+            tables=("rates.csv", "fits.csv", "comparisons.csv"),
+            raw_tables=("transients.csv", "quality.csv"),
+            figures={
+                "transients.svg": "Mean of the shots of each preparation and concentration, with the fit that was "
+                "taken, from the end of the dead time; below, what the fit leaves.",
+                "rates.svg": "Observed rates of the fast and slow phase against the free concentration. Points: "
+                "transients with 95 % interval; thin lines: preparations; thick lines: group. Crosses: one rate only.",
             },
         ),
         Analysis(
@@ -291,3 +310,8 @@ ANALYSES = {
         ),
     )
 }
+
+
+def is_relaxation(settings) -> bool:
+    """Return whether an experiment of recordings is one of shots after mixing, without command and membrane."""
+    return settings.get("analysis") == "relaxation"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mgk.analyses import is_relaxation
 from mgk.plates.layout import ROLES
 from mgk.plates.wells import plate_problems
 from mgk.provenance import read_checksums, sha256
@@ -181,11 +182,14 @@ def _check_recordings(study: Study) -> list[Problem]:
     if not study.experiments("recordings"):
         return []
     table, named, problems = _rows_asked_for(study, "recordings", RECORDINGS)
-    problems += _check_files(study, named, "file", RECORDINGS, _header_problems)
+    shots = named["experiment"].map(lambda e: is_relaxation(study.experiments("recordings")[e])).astype(bool)
+    problems += _check_files(study, named[~shots], "file", RECORDINGS, _header_problems)
+    problems += _check_shots(study, named[shots])
+    named = named[~shots]
     problems += _check_segments(study, table)
     problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
     problems += _check_corrections(study, named)
-    problems += _check_recipes_of(study, named)
+    problems += _check_recipes_of(study, table[table["experiment"].isin(list(study.experiments("recordings")))])
     wrong = {(p.row, p.column) for p in problems}
     problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
     problems += _check_cells(table)
@@ -241,6 +245,25 @@ def _header_problems(path: Path) -> list[str]:
     from mgk.recordings import check_header
 
     return check_header(path)
+
+
+def _check_shots(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """Files of shots can be read and averaged; their ligand and its total are stated."""
+    from mgk.recordings.shots import check_shots
+    from mgk.relaxation import check_transients
+
+    problems = _check_files(study, table, "file", RECORDINGS, check_shots)
+    unreadable = {p.value for p in problems}
+    for column in ("ligand", "ligand_total_mm"):
+        empty = table.index[(table[column] == "") | table[column].isna()]
+        allowed = "must not be empty for the analysis relaxation"
+        problems += [Problem(RECORDINGS, i + 2, column, "", allowed) for i in empty]
+    for experiment, rows in table[~table["file"].isin(unreadable)].groupby("experiment"):
+        settings = study.experiments("recordings")[experiment]
+        place = dict(zip(rows["recording_id"], rows.index, strict=True))
+        for recording, allowed in check_transients(rows.to_dict("records"), study.raw_data, settings):
+            problems.append(Problem(RECORDINGS, place[recording] + 2, "file", recording, allowed))
+    return problems
 
 
 def _check_segments(study: Study, table: pd.DataFrame) -> list[Problem]:
@@ -317,7 +340,8 @@ def _check_recipes_of(study: Study, table: pd.DataFrame) -> list[Problem]:
                 problems.append(Problem(RECORDINGS, i, column, row[column], allowed))
     totals = {name: _totals_mm(recipe, study.constants) for name, recipe in recipes.items()}
     for i, row in _filled(table, "ligand"):
-        solution = internal_external(row).get(row["ligand_side"], "")
+        mixed = is_relaxation(study.experiments("recordings")[row["experiment"]])
+        solution = row["bath_solution"] if mixed else internal_external(row).get(row["ligand_side"], "")
         total = totals.get(solution, {}).get(row["ligand"])
         stated = row["ligand_total_mm"]
         if total is not None and pd.notna(stated) and abs(stated - total) > SAME_CONCENTRATION * max(stated, total):

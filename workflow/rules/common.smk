@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
-from mgk.analyses import ANALYSES
+from mgk.analyses import ANALYSES, is_relaxation
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
 from mgk.digest import digest as digest_of
@@ -47,6 +48,14 @@ def open_study():
 
 study = open_study()
 asked = study.analyses()
+shot_experiments = [
+    name
+    for name, given in study.experiments("recordings").items()
+    if is_relaxation(given)
+]
+clamp_experiments = [
+    name for name in study.experiments("recordings") if name not in shot_experiments
+]
 
 
 def digest(*names):
@@ -156,6 +165,8 @@ def stage_tables(wildcards):
         "recordings": ("measurements", "quality", "membrane_test", "corrections"),
         "plates": ("wells", "quality"),
     }.items():
+        if stage == "recordings" and not clamp_experiments:
+            kinds = ("quality",)
         if study.experiments(stage):
             tables += [f"results/{stage}/{kind}.csv" for kind in kinds]
     return tables

@@ -53,19 +53,25 @@ rule gather_recordings:
         "../scripts/gather_recordings.py"
 
 
-RECORDING_TABLES = ("measurements", "quality", "membrane_test", "corrections")
+def recording_tables(kind):
+    """Name the tables of one kind of all experiments that have it."""
+    experiments = (
+        study.experiments("recordings") if kind == "quality" else clamp_experiments
+    )
+    return [f"results/recordings/{e}/{kind}.csv" for e in experiments]
+
+
+RECORDING_TABLES = (
+    ("measurements", "quality", "membrane_test", "corrections")
+    if clamp_experiments
+    else ("quality",)
+)
 
 
 rule all_recordings:
     """The measurements, quality, membrane tests and corrections of all recordings of the study."""
     input:
-        **{
-            kind: expand(
-                f"results/recordings/{{experiment}}/{kind}.csv",
-                experiment=study.experiments("recordings"),
-            )
-            for kind in RECORDING_TABLES
-        },
+        **{kind: recording_tables(kind) for kind in RECORDING_TABLES},
     output:
         **{kind: f"results/recordings/{kind}.csv" for kind in RECORDING_TABLES},
     log:

@@ -22,6 +22,7 @@ from mgk.simulate import (  # noqa: E402
     neurons_plate,
     potassium,
     recordings,
+    stopped_flow,
 )
 from mgk.tables import write_table  # noqa: E402
 from mgk.tables.yaml_file import load_yaml  # noqa: E402
@@ -31,7 +32,7 @@ NOT_IN_MANIFEST = ("manifest.sha256", "README.md")
 
 def write_demonstration(truth: dict, raw_data: Path) -> None:
     """Write every simulated file, the tables that name them, and the manifest."""
-    rows = [module.write(truth, raw_data) for module in (recordings, potassium, membrane)]
+    rows = [module.write(truth, raw_data) for module in (recordings, potassium, membrane, stopped_flow)]
     write_table(pd.concat(rows, ignore_index=True), raw_data / "recordings.csv")
     kinds = (magnesium_plate, neurons_plate, atpase_plates, coupled_plate)
     plates = [module.write(truth, raw_data) for module in kinds]

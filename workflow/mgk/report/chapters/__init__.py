@@ -20,6 +20,7 @@ from mgk.report.chapters import (
     magnesium,
     plates,
     quality,
+    relaxation,
     solutions,
 )
 from mgk.report.chapters.chapter import Chapter
@@ -38,6 +39,7 @@ CHAPTERS: dict[str, Chapter] = {
     "solutions": solutions.CHAPTER,
     "membrane_test": quality.CHAPTER,
     "current_voltage": currents.CHAPTER,
+    "relaxation": relaxation.CHAPTER,
     "magnesium_block": block.CHAPTER,
     "plate_quality": plates.CHAPTER,
     "magnesium_calibration": magnesium.CHAPTER,

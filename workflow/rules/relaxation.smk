@@ -1,0 +1,48 @@
+# Shots have no command and no membrane: their experiments are averaged, not measured in windows.
+ruleorder: average_shots > gather_recordings
+
+
+rule average_shots:
+    """Read the shots of an experiment once: transients, and the quality of each file."""
+    input:
+        lambda w: [f"raw_data/{row['file']}" for row in recording_rows(w.experiment)],
+    output:
+        transients="results/recordings/{experiment}/transients.csv",
+        quality="results/recordings/{experiment}/quality.csv",
+    log:
+        "results/logs/average_shots/{experiment}.log",
+    wildcard_constraints:
+        experiment="|".join(map(re.escape, shot_experiments)) or "(?!)",
+    resources:
+        mem_mb=2000,
+    params:
+        code=digest("average_shots.py"),
+        rows=lambda w: recording_rows(w.experiment),
+        settings=settings("recordings"),
+    message:
+        "shots: average {wildcards.experiment}"
+    script:
+        "../scripts/average_shots.py"
+
+
+rule relaxation:
+    """Rates of transients after mixing, one against two exponentials, and their dependence on the ligand."""
+    input:
+        "results/recordings/{experiment}/transients.csv",
+        "results/recordings/{experiment}/quality.csv",
+        free_ions,
+    output:
+        *outputs("relaxation"),
+        notebook=executed("relaxation"),
+    log:
+        "results/logs/relaxation/{experiment}.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("relaxation"),
+        settings=settings("recordings"),
+        rows=lambda w: recording_rows(w.experiment),
+    message:
+        "relaxation: {wildcards.experiment}"
+    script:
+        "../scripts/run_notebook.py"
