@@ -164,18 +164,18 @@ def test_one_exponential_without_noise_is_one():
 
 
 def test_one_exponential_in_noise_is_rarely_two():
-    two = [relaxation.fit_transient(SEEN, noisy(s, amplitudes=(0, -1))).exponentials == 2 for s in range(20)]
-    assert sum(two) <= 3
+    two = [relaxation.fit_transient(SEEN, noisy(s, amplitudes=(0, -1))).exponentials == 2 for s in range(6)]
+    assert sum(two) <= 1
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say():
     inside = 0
-    for seed in range(20):
+    for seed in range(12):
         found = relaxation.fit_transient(SEEN, noisy(seed))
         for name, rate in (("ln_k_fast", 195), ("ln_k_slow", 54)):
             e = found.two.parameters[name].exp()
             inside += e.ci_low <= rate <= e.ci_high
-    assert 33 <= inside <= 40
+    assert 19 <= inside <= 24
 
 
 def test_rates_nearer_than_a_factor_of_two_are_not_separable_and_not_shown():

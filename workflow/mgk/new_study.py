@@ -131,7 +131,8 @@ def _key(name: str, part: dict, place: tuple[str, ...], active: bool, said: set[
         example = NAMES.get(name, "my_name")
         yield from _key(example, {**_resolved(free), "description": ""}, (*place, example), active, said)
     first_choice = next(iter(schema.get("oneOf", ())), {}).get("required", ())  # of several forms, the first
-    needed = {*schema.get("required", ()), *first_choice, *NAMES} if active else set(below)
+    usual = schema.get("else", {}).get("required", ())  # what all but a special case need
+    needed = {*schema.get("required", ()), *first_choice, *usual, *NAMES} if active else set(below)
     for key in sorted(below, key=lambda k: k not in needed):
         yield from _key(key, below[key], (*place, key), active and key in needed, said)
 
