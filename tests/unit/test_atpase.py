@@ -456,6 +456,9 @@ def test_one_read_for_each_plate():
         atpase.one_read(two.assign(read_name=""))
     with pytest.raises(InputError, match="several values for a well"):
         atpase.one_read(pd.concat([wells, wells]))
+    kinetic = pd.concat([wells.assign(time_s=0.0), wells.assign(time_s=30.0)])
+    with pytest.raises(InputError, match="plate p1: is a kinetic read; the analysis for it is coupled_assay"):
+        atpase.one_read(kinetic)
 
 
 def test_excluded_plates_are_left_out(tmp_path):

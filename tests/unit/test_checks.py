@@ -230,6 +230,21 @@ def test_a_layout_of_the_wrong_size_and_missing_roles_come_with_everything_else(
     assert len(found) >= 2
 
 
+@pytest.mark.parametrize(
+    ("experiment", "calibration", "missing"),
+    [("neurons", "in_situ", ["rmin", "rmax"]), ("platelets", "titration", ["standard"])],
+)
+def test_a_calibration_needs_its_own_wells(study, experiment, calibration, missing):
+    config = load_config(study)
+    config["plates"]["experiments"][experiment]["calibration"] = calibration
+    config["plates"]["experiments"][experiment].pop("titration", None)
+    save_config(study, config)
+    found = [p for p in problems_of(study) if "manifest" not in p]
+    assert len(found) == 1
+    assert f"'{experiment}': no well of its layouts has the role" in found[0]
+    assert all(f"{role} (" in found[0] for role in missing)
+
+
 def test_plate_quality_alone_needs_no_layout(study):
     config = load_config(study)
     config["plates"]["experiments"]["platelets"] = {"analysis": "plate_quality"}

@@ -111,3 +111,12 @@ def test_text_alternative_says_what_is_known(results, tmp_path):
     assert text.endswith("0 of 20 points carry a flag.")
     path = style.save(figures.activity(table, fits), tmp_path / "a.svg", text)
     assert "not identified" in path.read_text(encoding="utf-8")
+
+
+def test_without_ouabain_wells_the_figures_are_drawn_empty(results, tmp_path):
+    table, fits = results
+    nothing = table.assign(ouabain_sensitive_activity=np.nan, replicate_se=np.nan)
+    unknown = fits.assign(estimate=np.nan, ci_low=np.nan, ci_high=np.nan, verdict="not_identified")
+    assert style.save(figures.activity(nothing, unknown), tmp_path / "a.svg", "nothing").is_file()
+    empty = {"free_magnesium": pd.DataFrame(columns=["value", "f", "limit", "animal_id", "condition"])}
+    assert style.save(figures.profiles(empty, {"free_magnesium": "free Mg"}), tmp_path / "b.svg", "nothing").is_file()

@@ -25,10 +25,12 @@ MANIFEST = "raw_data/manifest.sha256"
 SAME_CONCENTRATION = 0.01
 # Roles without which an analysis of plates has nothing to do; what else it needs, it says itself.
 NEEDED_ROLES = {
-    "magnesium_calibration": ("sample",),
+    "magnesium_calibration": ("sample", "background"),
     "atpase_activity": ("total",),
     "coupled_assay": ("total",),
 }
+# And those of each kind of calibration.
+NEEDED_STANDARDS = {"in_situ": ("rmin", "rmax"), "titration": ("standard",)}
 # What a stated value is for: columns of recordings.csv and the correction that uses them.
 CORRECTED_BY = {
     "series_resistance_mohm": "series_resistance",
@@ -446,7 +448,11 @@ def _check_medium(study: Study, key: str, medium: str) -> list[Problem]:
 def _needed_roles(settings: dict) -> list[str]:
     """Return the roles that the analyses of an experiment need a well of; none: they need no layout."""
     asked = settings.get("analysis", [])
-    return [r for a in ([asked] if isinstance(asked, str) else asked) for r in NEEDED_ROLES.get(a, ())]
+    asked = [asked] if isinstance(asked, str) else asked
+    roles = [r for a in asked for r in NEEDED_ROLES.get(a, ())]
+    if "magnesium_calibration" in asked:
+        roles += NEEDED_STANDARDS.get(settings.get("calibration", "in_situ"), ())
+    return roles
 
 
 def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> tuple[list[Problem], dict[str, set]]:

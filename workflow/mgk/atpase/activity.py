@@ -123,6 +123,8 @@ def one_read(wells: pd.DataFrame) -> pd.DataFrame:
     lost = sorted(set(wells["plate_id"]) - set(chosen["plate_id"]))
     if lost or (counts > 1).any():
         plate = lost[0] if lost else counts[counts > 1].index[0][0]
+        if "time_s" in chosen and len(set(chosen.loc[chosen["plate_id"] == plate, "time_s"].dropna())) > 1:
+            raise InputError(f"plate {plate}: is a kinetic read; the analysis for it is coupled_assay")
         raise InputError(
             f"plate {plate}: has several values for a well; an endpoint assay needs one, so name its read in "
             f"plates.csv, column reads: '<number>={READ_NAME}'"

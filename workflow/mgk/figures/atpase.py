@@ -104,7 +104,8 @@ def activity(table: pd.DataFrame, fits: pd.DataFrame) -> style.Picture:
             _draw_fits(ax, of_model[of_model["group"] == condition], table[MODELS[model]], colour)
         ax.axhline(0, color=style.GREY, linewidth=0.6)
         ax.set(xlabel=label, title=_title(of_model))
-    axes[0].set_xscale("log")
+    if table["ouabain_sensitive_activity"].notna().any():
+        axes[0].set_xscale("log")
     axes[0].set_ylabel("Ouabain-sensitive activity (µmol/mg/h)")
     for condition, colour in palette.items():
         n = table.loc[table["condition"] == condition, "animal_id"].nunique()
@@ -190,10 +191,11 @@ def profiles(tables: dict[str, pd.DataFrame], names: dict[str, str]) -> style.Pi
     for ax, (abscissa, table) in zip(axes.flat, tables.items(), strict=True):
         for (condition, _), line in table.groupby(["condition", "animal_id"]):
             ax.plot(np.exp(line["value"]), line["f"], color=palette[condition], linewidth=1)
+        ax.set_xlabel(f"K0.5 for {names[abscissa]} (mM)")
         if len(table):
+            ax.set_xscale("log")
             ax.axhline(table["limit"].max(), color=style.GREY, linestyle="--")
             ax.set_ylim(0, 3 * table["limit"].max())
-        ax.set(xscale="log", xlabel=f"K0.5 for {names[abscissa]} (mM)")
     for condition, colour in palette.items():
         axes[0, 0].plot([], [], color=colour, label=condition)
     axes[0, 0].set_ylabel("Profile likelihood, F")
