@@ -18,3 +18,11 @@ def covered(share: float, p: float) -> str:
         return "–"
     text = f"{100 * share:.1f} %"
     return f"**{text}**" if p < TEST_LEVEL else text
+
+
+def failures(rows) -> str:
+    """Name what does not cover 95 %, from (what, design, coverage, p) of each interval."""
+    told = [f"{what}, “{design}” ({100 * share:.1f} %)" for what, design, share, p in rows if p < TEST_LEVEL]
+    if not told:
+        return "All intervals are consistent with 95 %."
+    return f"Intervals that are not consistent with 95 %: {'; '.join(told)}."

@@ -23,7 +23,7 @@ from mgk.magnesium import (
     sample_table,
     samples,
 )
-from validation.coverage import TEST_LEVEL, binomial_p, covered
+from validation.coverage import binomial_p, covered, failures
 
 DOCUMENT = "validation_magnesium.md"
 STUDIES = 1000
@@ -208,7 +208,11 @@ as in the notebook.
 
 {table(right)}
 
-{failures(right)}
+{failures(zip(right["quantity"].map(QUANTITIES), right["design"], right["coverage"], right["coverage_p"], strict=True))}
+
+The degrees of freedom are those of Welch and Satterthwaite, which is an approximation. Where the three wells of a donor
+hold most of its variance, as they do beside a precise titration (83 % in the median run), it covers 92 to 94 %; where
+several parts with few wells weigh alike, 96 to 97 %.
 
 ## What the analysis is not told
 
@@ -235,12 +239,3 @@ def table(summary: pd.DataFrame) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def failures(summary: pd.DataFrame) -> str:
-    """Name what does not cover 95 %."""
-    failed = summary[summary["coverage_p"] < TEST_LEVEL]
-    if failed.empty:
-        return "All intervals are consistent with 95 %."
-    told = [f"{QUANTITIES[r['quantity']]}, “{r['design']}” ({100 * r['coverage']:.1f} %)" for _, r in failed.iterrows()]
-    return f"Intervals that are not consistent with 95 %: {'; '.join(told)}."
