@@ -23,11 +23,12 @@ MISREAD_WAVELENGTH = {"bmg_second_number.csv": {1.0: 450.0}}
 
 
 def test_the_grid_of_files_does_not_shrink():
-    assert len(STORED["files"]) == 16
+    assert len(STORED["files"]) == 18
     assert {Path(n).name for n in STOPS} == {
         "bmg_decimal_comma.csv",
         "bmg_overflow_and_empty.csv",
         "microsomes_plate2.csv",
+        "neurons_run1.txt",
     }
 
 

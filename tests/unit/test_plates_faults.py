@@ -111,7 +111,7 @@ def test_all_problems_of_a_plate_come_at_once(read):
     layout = "well,role,standard_nmol\nA1,standard,\nA13,blank,\n"
     problems = read(gen5(WELLS, OTHER), layout, reads="1=510;3=380")
     assert len(problems) == 2
-    assert "row 2, standard_nmol or standard_um: must not be empty for A1" in problems[0]
+    assert "row 2, standard_nmol or standard_um or protein_ug: must not be empty for A1" in problems[0]
     assert "1=510: read 1 of the file is '340'" in problems[1]
     problems = read(gen5(WELLS, OTHER), "well,role\nA13,blank\n", reads="1=510", plate_in_file="7")
     assert ["must be one plate of the file" in p for p in problems] == [True]
