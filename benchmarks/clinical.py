@@ -24,6 +24,7 @@ from mgk.meta.diagnostics import cumulative, influence, leave_one_out, small_stu
 from mgk.meta.effects import effect_sizes
 from mgk.meta.pooling import pool, pooled_table
 from mgk.meta.regression import moderators_table
+from mgk.meta.sparse import sparse_table
 
 SIZES = (22, 200, 2000)
 SEED = 20261120
@@ -101,7 +102,7 @@ def lines(k: int) -> list[tuple[str, float, float, str]]:
         found.append((f"{method}, both summaries", ours, theirs, "statsmodels"))
     ours = seconds(lambda: pool(yi, vi, "DL", "knha"), repeat)
     theirs = seconds(lambda: combine_effects(yi, vi, method_re="chi2").summary_frame(), repeat)
-    found.append(("DL with intervals (ours: tau2, too)", ours, theirs, "statsmodels"))
+    found.append(("DL, intervals; ours has tau2's as well", ours, theirs, "statsmodels"))
     for method, job in pymare_jobs(yi, vi).items():
         ours = seconds(lambda m=method: summary_only(yi, vi, m), repeat)
         found.append((f"{method}, summary", ours, seconds(job, repeat), "PyMARE"))
@@ -134,6 +135,7 @@ def whole(k: int) -> list[tuple[str, float]]:
         "influence.csv (IV, REML)": lambda: influence(effects, "x"),
         "small_study.csv": lambda: small_study(effects, "x"),
         "moderators.csv (year)": lambda: moderators_table(effects, "x", ["year"]),
+        "sparse.csv (logit-normal, 3 forms)": lambda: sparse_table(effects, "x"),
         "dependent.csv (trials)": lambda: dependent_table(effects, "x", "trial_id"),
     }
     return [(name, seconds(job, 1)) for name, job in jobs.items()]

@@ -200,7 +200,7 @@ def test_few_studies_give_what_they_can_and_say_the_rest(k):
     assert (tests["note"] != "").all()
     assert tests["p"].notna().any() == (k == 3)
     assert moderators_table(effects, "x", ["year"])["note"].str.contains("same value").all()
-    assert len(sparse_table(effects, "x")) == 4
+    assert len(sparse_table(effects, "x")) == 6
     assert len(pooled_table(effects, "x", by="year")) == 68
 
 
@@ -391,3 +391,10 @@ def test_a_common_effect_of_two_arms_is_logistic_regression():
     assert fit.estimate == pytest.approx(other.params[0], rel=1e-8)
     assert fit.se == pytest.approx(other.bse[0], rel=1e-7)
     assert logit_normal(trials(*rows), "UM.FS").log_likelihood >= fit.log_likelihood - 1e-9
+
+
+def test_identical_effects_differ_by_method_of_interval_alone():
+    effects = effect_sizes(trials(*[(9, 100, 10, 100)] * 6), "OR")
+    told = compare_models(pooled_table(effects, "x"), effects)
+    assert "The estimates are the same; the methods of their intervals differ." in told
+    assert "small" not in told

@@ -221,12 +221,12 @@ def back_transform(
     """
     scale = scale or frame["scale"].iloc[0]
     transform = (lambda x: from_double_arcsine(x, n)) if scale == "double arcsine" else SCALES[scale]
-    return frame.assign(
-        **{
-            f"back_transformed_{name}": np.asarray(transform(frame[col].to_numpy(float)))
-            for name, col in columns.items()
+    with np.errstate(over="ignore"):  # a limit of a ratio beyond what doubles hold is infinite
+        found = {
+            f"back_transformed_{name}": np.asarray(transform(frame[column].to_numpy(float)))
+            for name, column in columns.items()
         }
-    )
+    return frame.assign(**found)
 
 
 def summary_n(effects: pd.DataFrame) -> float:

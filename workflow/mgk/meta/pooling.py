@@ -302,8 +302,11 @@ def compare_models(
         reasons.append(f"the {names[0]} interval includes {null_shown} and the {names[1]} interval does not")
     if any(outside):
         reasons.append("an estimate lies outside the other model's interval")
+    disagree = f"{both} The two models disagree: {', and '.join(reasons)}."
+    if np.isclose(one["estimate"], other["estimate"], rtol=1e-9, atol=1e-12):
+        return f"{disagree} The estimates are the same; the methods of their intervals differ."
     return (
-        f"{both} The two models disagree: {', and '.join(reasons)}. The common-effect estimate follows the largest "
+        f"{disagree} The common-effect estimate follows the largest "
         "studies, the random-effects estimate gives the smaller ones more weight; a difference between large and small "
         "studies moves them apart, and neither estimate alone describes this table."
     )

@@ -167,7 +167,8 @@ def _row(effects, form, common, level) -> dict:
     values["tau2"] = np.nan if common else fit.tau2
     notes = []
     if fit.k < len(effects):
-        notes.append(f"{len(effects) - fit.k} studies without information left out")
+        left_out = len(effects) - fit.k
+        notes.append(f"{left_out} {'study' if left_out == 1 else 'studies'} without information left out")
     if not common and fit.tau2 == 0:
         notes.append("tau2 at its bound 0")
     return head | values | _homogeneity(effects, form, common) | {"note": "; ".join(notes)}
