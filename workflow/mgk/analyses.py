@@ -243,7 +243,8 @@ ANALYSES = {
             figures={
                 "curves.svg": "Each condition, y as a fraction of the curve's own span. Large points: mean of animals "
                 "with 95 % interval; small points: curves; line: the model at the constants of the condition.",
-                "each_curve.svg": "Each curve with its fit. Points: mean with standard error; dashed and grey: not identified.",
+                "each_curve.svg": "Each curve with its fit. Points: mean with standard error; dashed and grey: not "
+                "identified.",
                 "constants.svg": "Constants of the curves. Small points: curves; large points: animals, joined where "
                 "an animal is in both; bars: geometric mean of the condition with 95 % interval.",
                 "profile.svg": "Profile likelihood of one curve, that with the widest interval that closes.",
