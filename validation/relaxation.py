@@ -16,7 +16,7 @@ import pandas as pd
 from mgk import relaxation
 from validation.coverage import binomial_p, covered
 
-STUDIES = 100
+STUDIES = 200
 DOCUMENT = "validation_relaxation.md"
 TIMES_MS = np.concatenate([0.2 * np.arange(10, 281), 56 + 2.0 * np.arange(1, 121)])
 FREE_MM = (0.0056, 0.0256, 0.0733, 0.199, 0.504, 1.93)
