@@ -136,6 +136,14 @@ def curve_rows(experiment):
     return plain_rows(table[table["experiment"] == experiment])
 
 
+def recording_tables(kind):
+    """Name the tables of one kind of all experiments that have it."""
+    experiments = (
+        study.experiments("recordings") if kind == "quality" else clamp_experiments
+    )
+    return [f"results/recordings/{e}/{kind}.csv" for e in experiments]
+
+
 def plate_rows(experiment):
     """Give the rows of plates.csv of an experiment."""
     table = study.table("plates")

@@ -53,14 +53,6 @@ rule gather_recordings:
         "../scripts/gather_recordings.py"
 
 
-def recording_tables(kind):
-    """Name the tables of one kind of all experiments that have it."""
-    experiments = (
-        study.experiments("recordings") if kind == "quality" else clamp_experiments
-    )
-    return [f"results/recordings/{e}/{kind}.csv" for e in experiments]
-
-
 RECORDING_TABLES = (
     ("measurements", "quality", "membrane_test", "corrections")
     if clamp_experiments
