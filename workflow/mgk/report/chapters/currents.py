@@ -5,10 +5,16 @@ import math
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import count_groups, counted, groups_of, key_fits, parameters_table, verdict_text
+from mgk.report.chapters.fits import (
+    comparisons_table,
+    count_groups,
+    counted,
+    groups_of,
+    key_fits,
+    parameters_table,
+)
 from mgk.report.chapters.windows import measured_in_windows
-from mgk.report.html import Fragment, interval_text
-from mgk.report.origins import results_table
+from mgk.report.html import Fragment
 from mgk.report.results import Results, put_in
 
 ABOUT = r"""## Current-voltage relations
@@ -40,21 +46,8 @@ def _comparisons_table(results: Results) -> str:
     found = results.table("comparisons.csv")
     if found.empty:
         return "<p>There is nothing to compare: fewer than two conditions with a quantity of their own.</p>"
-    shown = pd.DataFrame(
-        {
-            "Compared": found["group_b"] + " minus " + found["group_a"],
-            "Model": found["model"],
-            "Quantity": found["quantity"],
-            "Difference [95 % CI]": [interval_text(f.difference, f.ci_low, f.ci_high) for f in found.itertuples()],
-            "Unit": found["unit"],
-            "p": found["p"],
-            "p (Holm)": found["p_holm"],
-            "n": [counted(results.analysis, f.n_cells, f.n_animals) for f in found.itertuples()],
-            "Method": [verdict_text(f.method, f.reason) for f in found.itertuples()],
-        }
-    )
-    caption = "Conditions compared, the animal being the unit; p (Holm) over all rows"
-    return results_table(results, "comparisons.csv", shown, f"{results.title}. {caption}", csv=found).html
+    leading = {"Compared": found["group_b"] + " minus " + found["group_a"], "Model": found["model"]}
+    return comparisons_table(results, found, leading, "Difference [95 % CI]")
 
 
 def key_numbers(results: Results) -> list[dict]:

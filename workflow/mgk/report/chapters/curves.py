@@ -3,7 +3,13 @@
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import count_groups, counted, groups_of, groups_table, key_fits, verdict_text
+from mgk.report.chapters.fits import (
+    comparisons_table,
+    count_groups,
+    groups_of,
+    groups_table,
+    key_fits,
+)
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
 from mgk.report.results import Results
@@ -45,22 +51,7 @@ def _comparisons(results: Results) -> str:
         return "<p>There is nothing to compare: fewer than two conditions with animals.</p>"
     ratio = found["scale"] == "ratio"
     words = (found["group_b"] + " over ").where(ratio, found["group_b"] + " minus ") + found["group_a"]
-    shown = pd.DataFrame(
-        {
-            "Compared": words,
-            "Quantity": found["quantity"],
-            "Ratio or difference [95 % CI]": [
-                interval_text(f.difference, f.ci_low, f.ci_high) for f in found.itertuples()
-            ],
-            "Unit": found["unit"],
-            "p": found["p"],
-            "p (Holm)": found["p_holm"],
-            "n": [counted(results.analysis, f.n_cells, f.n_animals) for f in found.itertuples()],
-            "Method": [verdict_text(f.method, f.reason) for f in found.itertuples()],
-        }
-    )
-    caption = "Conditions compared, the animal being the unit; p (Holm) over all rows"
-    return results_table(results, "comparisons.csv", shown, f"{results.title}. {caption}", csv=found).html
+    return comparisons_table(results, found, {"Compared": words}, "Ratio or difference [95 % CI]")
 
 
 def _shared(results: Results) -> str:

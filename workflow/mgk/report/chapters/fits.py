@@ -88,6 +88,27 @@ def parameters_table(results: Results, fits: pd.DataFrame, caption: str) -> Frag
     return results_table(results, "fits.csv", shown, f"{results.title}. {caption}", csv=fits[list(SAVED)])
 
 
+def comparisons_table(results: Results, found: pd.DataFrame, leading: dict, effect: str) -> str:
+    """Return the rows of comparisons.csv as HTML.
+
+    `leading` holds the columns that say what is compared, before the quantity; `effect` heads that of the difference.
+    """
+    shown = pd.DataFrame(
+        leading
+        | {
+            "Quantity": found["quantity"],
+            effect: [interval_text(f.difference, f.ci_low, f.ci_high) for f in found.itertuples()],
+            "Unit": found["unit"],
+            "p": found["p"],
+            "p (Holm)": found["p_holm"],
+            "n": [counted(results.analysis, f.n_cells, f.n_animals) for f in found.itertuples()],
+            "Method": [verdict_text(f.method, f.reason) for f in found.itertuples()],
+        }
+    )
+    caption = "Conditions compared, the animal being the unit; p (Holm) over all rows"
+    return results_table(results, "comparisons.csv", shown, f"{results.title}. {caption}", csv=found).html
+
+
 def verdict_text(verdict: str, reason: str) -> str:
     """Return a verdict with its reason, when there is one."""
     words = verdict.replace("_", " ")
