@@ -171,3 +171,14 @@ def test_the_first_screen_tells_what_verify_found(study):
 def test_an_interval_is_rounded_with_its_estimate():
     assert interval_text(7.7123, 6.98, 8.514) == "7.71 [6.98, 8.51]"
     assert interval_text(3.0, float("nan"), float("nan")) == "3.00"
+
+
+def test_of_recordings_that_all_pass_nothing_is_left_out(study):
+    path = study.results / "recordings" / "quality.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kept = path.read_bytes() if path.exists() else None
+    path.write_text("recording_id,verdict,reason\nr1,pass,\nr2,pass,\n", encoding="utf-8")
+    assert len(chapters.not_passed(study, "recordings")) == 0
+    path.write_text("recording_id,verdict,reason\nr1,pass,\nr2,warn,noise\n", encoding="utf-8")
+    assert list(chapters.not_passed(study, "recordings")["name"]) == ["r2"]
+    path.unlink() if kept is None else path.write_bytes(kept)

@@ -91,7 +91,8 @@ def not_passed(project: Study, section: str) -> pd.DataFrame:
     if section not in UNITS or not project.experiments(section) or not path.exists():
         return pd.DataFrame()
     quality = read_table(path)
-    return quality[quality["verdict"] != "pass"].assign(unit=UNITS[section], name=quality[f"{UNITS[section]}_id"])
+    failed = quality[quality["verdict"] != "pass"]
+    return failed.assign(unit=UNITS[section], name=failed[f"{UNITS[section]}_id"])
 
 
 def items_html(rows: pd.DataFrame) -> list[str]:
