@@ -7,7 +7,16 @@ from scipy.stats import t, ttest_ind, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from mgk.fitting import Estimate
-from mgk.statistics import FIT_COLUMNS, compare_fits, compare_groups, fit_row, group_rows, holm, summarise_cells
+from mgk.statistics import (
+    FIT_COLUMNS,
+    compare_fits,
+    compare_groups,
+    fit_row,
+    group_rows,
+    holm,
+    judge_presence,
+    summarise_cells,
+)
 from mgk.tables import InputError
 
 
@@ -121,6 +130,35 @@ def test_group_rows_verdicts():
     assert verdict(["not_identified", "not_identified", "weak", "identified"]) == "weak"
     assert verdict(["identified", "identified", "not_identified", "not_identified"]) == "weak"  # one animal is left
     assert verdict(["not_identified"] * 4) == "not_identified"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "low", "verdict"),
+    [
+        ("slope_conductance_ns", -0.1, "weak"),
+        ("slope_conductance_ns", 0.1, "identified"),
+        ("v_half_mv", -9, "identified"),
+    ],
+)
+def test_what_may_be_absent_is_weak_where_its_interval_holds_zero(parameter, low, verdict):
+    row = fit_row("e", "g", "c", "m", parameter, "nS", Estimate(1.0, 0.5, low, 2.0))
+    assert row["verdict"] == verdict
+    assert ("holds zero" in row["reason"]) == (verdict == "weak")
+
+
+def test_a_group_is_weak_where_its_interval_holds_zero_though_its_cells_are_firm():
+    table = fits(["identified"] * 4, values=(1.0, 1.0, 8.0, 8.0)).assign(parameter="vmax")
+    row = group_rows(table, ANIMALS).iloc[0]
+    assert row["ci_low"] < 0 < row["ci_high"]
+    assert (row["verdict"], row["reason"]) == ("weak", "the interval holds zero: that there is any is not shown")
+    assert group_rows(table.assign(parameter="k"), ANIMALS).iloc[0]["verdict"] == "identified"
+
+
+def test_what_is_not_identified_stays_so_and_gains_the_doubt():
+    nothing = Estimate(1.0, 1.0, -np.inf, 2.0, "not_identified", "profile does not close below")
+    judged = judge_presence("vmax", nothing)
+    assert judged.verdict == "not_identified"
+    assert judged.reason.startswith("profile does not close below; the interval holds zero")
 
 
 NAMES = ("control", "drug")

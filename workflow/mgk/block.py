@@ -37,7 +37,7 @@ from scipy.interpolate import make_interp_spline
 from scipy.stats import f as f_distribution
 
 from mgk.constants import thermal_voltage_mv
-from mgk.fitting import VERDICTS, CurveFit, Estimate, fit_curve
+from mgk.fitting import CurveFit, Estimate, fit_curve
 from mgk.statistics import FIT_COLUMNS, fit_row, group_rows, summarise_cells
 from mgk.tables import InputError
 
@@ -223,7 +223,7 @@ def _fit_cell(cell: pd.DataFrame, model: BlockModel, at_mv: float = 0.0) -> Cell
     fit = fit_woodhull(used, side, model, at_mv=at_mv)
     parameters = {name: fit.parameters[name] for name in names}
     for reason in _weaknesses(used, fit):
-        parameters = {name: _weaken(estimate, reason) for name, estimate in parameters.items()}
+        parameters = {name: estimate.weakened(reason) for name, estimate in parameters.items()}
     return CellBlock(*head, parameters, fit, used["current_pa"] - fit.residuals)
 
 
@@ -390,11 +390,6 @@ def _weaknesses(points: pd.DataFrame, fit: CurveFit) -> list[str]:
     return reasons
 
 
-def _weaken(estimate: Estimate, reason: str) -> Estimate:
-    worse = max(estimate.verdict, "weak", key=VERDICTS.index)
-    return replace(estimate, verdict=worse, reason="; ".join(filter(None, [estimate.reason, reason])))
-
-
 def block_fits(cells: list[CellBlock]) -> pd.DataFrame:
     """Return Ki(0), z delta and what a permeant blocker adds as fits.csv: a row per cell, then per group.
 
@@ -435,7 +430,7 @@ def ki_at_mv(points: pd.DataFrame, membrane_mv, model: BlockModel) -> pd.DataFra
         used = points.loc[~points["excluded"], "membrane_mv"]
         if not used.min() <= potential <= used.max():
             reason = f"{potential:g} mV lies outside the recorded {used.min():.0f} to {used.max():.0f} mV"
-            cells = [replace(c, parameters={"ln_ki0": _weaken(c.ln_ki0, reason)}) for c in cells]
+            cells = [replace(c, parameters={"ln_ki0": c.ln_ki0.weakened(reason)}) for c in cells]
         table = _fits_table(cells, {"ln_ki0": ("ki_mm", "mM")}, ("ln_ki0",))
         table.insert(0, "membrane_mv", float(potential))
         tables.append(table)

@@ -59,6 +59,13 @@ class Estimate:
         value, low, high = np.exp([self.value, self.ci_low, self.ci_high])
         return replace(self, value=float(value), se=float(value * self.se), ci_low=float(low), ci_high=float(high))
 
+    def weakened(self, doubt: str) -> "Estimate":
+        """Return the estimate, weak at best where there is a doubt; the reasons that it has stay."""
+        if not doubt:
+            return self
+        verdict = max(self.verdict, "weak", key=VERDICTS.index)
+        return replace(self, verdict=verdict, reason="; ".join(filter(None, [self.reason, doubt])))
+
 
 @dataclass(frozen=True)
 class CurveFit:

@@ -327,7 +327,7 @@ def _estimates(used: pd.DataFrame, cell: pd.DataFrame, model: str, fit: CurveFit
         outside = {"verdict": "not_identified", "reason": "V1/2 lies outside the potentials that were measured"}
         found["v_half_mv"] = replace(found["v_half_mv"], **outside)
     doubt = _doubt_of_sigmoid(used, fit)
-    of_sigmoid = {name: _weaken(found[name], doubt) for name in ("v_half_mv", "k_mv", "gmax_ns") if name in found}
+    of_sigmoid = {name: found[name].weakened(doubt) for name in ("v_half_mv", "k_mv", "gmax_ns") if name in found}
     return {name: (found | of_sigmoid)[name] for name in UNITS if name in found}
 
 
@@ -350,14 +350,6 @@ def _doubt_of_sigmoid(used: pd.DataFrame, fit: CurveFit) -> str:
     if k > limit:
         doubts.append(f"k above RT/F, {limit:.1f} mV: less than one gating charge")
     return "; ".join(doubts)
-
-
-def _weaken(estimate: Estimate, doubt: str) -> Estimate:
-    """Return an estimate that is weak at best, when there is a doubt; the reasons that it has stay."""
-    if not doubt:
-        return estimate
-    verdict = "weak" if estimate.verdict == "identified" else estimate.verdict
-    return replace(estimate, verdict=verdict, reason="; ".join(filter(None, [estimate.reason, doubt])))
 
 
 def _judge_potential(estimate: Estimate) -> Estimate:

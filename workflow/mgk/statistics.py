@@ -20,6 +20,12 @@ from scipy.stats import t
 from mgk.fitting import WEAK_FOLD, Estimate
 from mgk.tables.problems import InputError
 
+# Sizes of what may not be there at all, so that an interval with zero in it leaves open whether there is any. Not among
+# them: potentials, levels and slopes of which zero is a value like any other; differences, which have a test.
+ABSENT_AT_ZERO = frozenset({
+    "slope_conductance_ns", "chord_conductance_ns", "vmax", "ouabain_sensitive", "k_max", "k_saturating",
+    "free_magnesium_mm",
+})  # fmt: skip
 FIT_COLUMNS = (
     "experiment", "group", "unit_id", "model", "parameter", "unit", "estimate", "se", "ci_low", "ci_high",
     "n_cells", "n_animals", "verdict", "reason",
@@ -313,10 +319,17 @@ def holm(p_values) -> np.ndarray:
     return adjusted
 
 
+def judge_presence(parameter: str, estimate: Estimate) -> Estimate:
+    """Return an estimate, weak at best where the parameter is one of `ABSENT_AT_ZERO` and its interval holds zero."""
+    holds = parameter in ABSENT_AT_ZERO and estimate.ci_low <= 0 <= estimate.ci_high
+    return estimate.weakened("the interval holds zero: that there is any is not shown" if holds else "")
+
+
 def fit_row(
     experiment: str, group: str, unit_id: str, model: str, parameter: str, unit: str, estimate: Estimate
 ) -> dict:
-    """Return the row of fits.csv of one parameter of one cell (preparation, animal)."""
+    """Return the row of fits.csv of one parameter of one cell (preparation, animal), judged by `judge_presence`."""
+    estimate = judge_presence(parameter, estimate)
     numbers = (estimate.value, estimate.se, estimate.ci_low, estimate.ci_high)
     row = (experiment, group, unit_id, model, parameter, unit, *numbers, 1, 1, estimate.verdict, estimate.reason)
     return dict(zip(FIT_COLUMNS, row, strict=True))
@@ -346,7 +359,8 @@ def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), lev
     DataFrame
         Columns of fits.csv, `unit_id` empty. Cells that are not identified have no part in the mean and are counted
         in the reason. The verdict is not_identified without any cell; weak with one animal, when most cells are weak
-        or left out, or when a limit of a geometric mean is more than `WEAK_FOLD`-fold away; else identified.
+        or left out, when a limit of a geometric mean is more than `WEAK_FOLD`-fold away, or by `judge_presence`; else
+        identified.
     """
     keys = ["experiment", "group", "model", "parameter", "unit"]
     rows = []
@@ -366,7 +380,8 @@ def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), lev
             reasons.append(f"a confidence limit is {fold:.3g}-fold away")
         weak = mean.n_animals == 1 or fold > WEAK_FOLD or weak_cells + (~use).sum() > len(cells) / 2
         verdict = "not_identified" if not mean.n_cells else "weak" if weak else "identified"
-        numbers = (mean.estimate, mean.se, mean.ci_low, mean.ci_high, mean.n_cells, mean.n_animals)
-        row = (*key[:2], "", *key[2:], *numbers, verdict, "; ".join(reasons))
+        numbers = (mean.estimate, mean.se, mean.ci_low, mean.ci_high)
+        judged = judge_presence(key[3], Estimate(*numbers, verdict, "; ".join(reasons)))
+        row = (*key[:2], "", *key[2:], *numbers, mean.n_cells, mean.n_animals, judged.verdict, judged.reason)
         rows.append(dict(zip(FIT_COLUMNS, row, strict=True)))
     return pd.DataFrame(rows, columns=list(FIT_COLUMNS))

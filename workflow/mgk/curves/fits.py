@@ -115,8 +115,7 @@ def _estimate(fit: CurveFit, name: str, model: Model, x: np.ndarray) -> Estimate
     reason, cautions = found.reason.replace("ln_", ""), _cautions(fit, model, x)
     if found.verdict == "not_identified" and not cautions:
         cautions = ["more levels of x, or more repeats, would help"]
-    verdict = "weak" if cautions and found.verdict == "identified" else found.verdict
-    return replace(found, verdict=verdict, reason="; ".join(r for r in (reason, *cautions) if r))
+    return replace(found, reason=reason).weakened("; ".join(cautions))
 
 
 def _cautions(fit: CurveFit, model: Model, x: np.ndarray) -> list[str]:

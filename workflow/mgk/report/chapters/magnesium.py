@@ -4,10 +4,12 @@ import math
 
 import pandas as pd
 
+from mgk.fitting import Estimate
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
+from mgk.statistics import judge_presence
 
 ABOUT = r"""## Free Mg2+ by mag-fura-2
 Ratios after subtraction of background, calibrated in situ or by a titration (Grynkiewicz):
@@ -83,10 +85,10 @@ def key_numbers(results: Results) -> list[dict]:
             "quantity": f"free Mg2+, mean of animals, {calibrated}",
             "unit": "mM",
             "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
-            "verdict": "identified" if math.isfinite(group["ci_high"]) else "not_identified",
             "table": "groups.csv",
             "row": place,
-            **{c: group[c] for c in ("estimate", "ci_low", "ci_high", "reason")},
+            **{c: group[c] for c in ("estimate", "ci_low", "ci_high")},
+            **_judged(group),
         }
         if censored:
             row["reason"] = f"censored: {group['n_below_rmin']:.0f} below Rmin, {group['n_above_rmax']:.0f} above Rmax"
@@ -94,6 +96,15 @@ def key_numbers(results: Results) -> list[dict]:
             row |= put_in(results.truth, group["condition"], "free_magnesium_mm")
         rows.append(row)
     return rows
+
+
+def _judged(group: pd.Series) -> dict[str, str]:
+    """Return verdict and reason of a mean."""
+    known = "identified" if math.isfinite(group["ci_high"]) else "not_identified"
+    said = group["reason"] if isinstance(group["reason"], str) else ""
+    mean = Estimate(group["estimate"], math.nan, group["ci_low"], group["ci_high"], known, said)
+    judged = judge_presence("free_magnesium_mm", mean)
+    return {"verdict": judged.verdict, "reason": judged.reason}
 
 
 def method(results: Results) -> str:
