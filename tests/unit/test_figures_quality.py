@@ -72,6 +72,30 @@ def test_a_page_has_a_panel_for_each_recording_and_few_points(n, tmp_path):
     assert style.save(fig, tmp_path / "p.svg", text).stat().st_size < 600_000
 
 
+@pytest.mark.parametrize("n", [1, 2, 30])
+def test_the_legend_lies_on_the_page_and_beside_no_panel(n):
+    windows = {name: [i, i + 1] for i, name in enumerate(WINDOW_COLOURS)}
+    measured = pd.DataFrame({"recording_id": judged(n)["recording_id"], "segment": "", "windows_from_ms": 0.0})
+    fig, _ = sweeps_page(thumbnails(n), judged(n), window_spans(measured, {"windows_ms": windows}))
+    fig.settle()
+    [legend] = fig.legends
+    assert len(legend.get_texts()) == 3 + len(WINDOW_COLOURS)
+    box = legend.get_window_extent()
+    page = fig.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
+    assert box.y1 <= page.y1
+    assert box.y0 >= max(axis.get_tightbbox().y1 for axis in fig.axes if axis.axison)
+
+
+def test_the_lowest_panel_of_each_column_has_numbers_on_its_time_axis():
+    fig, _ = sweeps_page(
+        thumbnails(7), judged(7), pd.DataFrame(columns=["recording_id", "window", "start_ms", "end_ms"])
+    )
+    fig.settle()
+    shown = [any(t.label1.get_visible() for t in axis.xaxis.get_major_ticks()) for axis in fig.axes if axis.axison]
+    assert shown == [False, True, True, True, True, True, True]
+
+
 def test_the_line_of_a_panel_touches_both_extremes():
     fig, _ = sweeps_page(thumbnails(1, sweeps=1), judged(1), window_spans(pd.DataFrame(
         {"recording_id": ["r000"], "segment": [""], "windows_from_ms": [0.0]}), SETTINGS))  # fmt: skip

@@ -7,6 +7,7 @@ are thinned out until a page has few enough points for a small file.
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from mgk.figures import style
 from mgk.recordings.plan import own_settings
@@ -17,9 +18,11 @@ WINDOW_COLOURS = dict(
     zip(("baseline", "peak", "steady", "tail", "kinetics", "ramp", "ramp_back"), style.WINDOW_COLOURS, strict=True)
 )
 COLUMNS, MOST_PANELS = 6, 48
+# A panel in inches, and the least width of a page: few panels are larger. An entry of the legend is as wide as this.
+PANEL_IN, LEAST_WIDTH_IN, ENTRY_IN = (1.5, 1.15), 4.5, 0.85
 NUMBER_COLUMNS = 4
-# Points times letters that fit above a panel.
-TITLE_WIDTH = 130
+# Points times letters that fit above an inch of a panel.
+TITLE_WIDTH = 80
 # Points of a page, and the fewest sweeps and bins that still show a recording.
 PAGE_POINTS, FEWEST_SWEEPS, FEWEST_BINS = 9_000, 3, 30
 NUMBERS = {
@@ -57,15 +60,18 @@ def sweeps_page(thumbnails: pd.DataFrame, quality: pd.DataFrame, windows: pd.Dat
     count = max(len(drawn), 1)
     rows = -(-count // COLUMNS)
     columns = min(count, COLUMNS)
-    fig, axes = style.figure(1.5 * columns + 0.6, 1.15 * rows + 0.7, rows, columns, sharex=True, squeeze=False)
-    for axis, row in zip(axes.flat, drawn.itertuples(), strict=False):
+    width = max(PANEL_IN[0] * columns, LEAST_WIDTH_IN) + 0.6
+    height = PANEL_IN[1] * (rows if rows > 1 else 2) + 0.9
+    fig, axes = style.figure(width, height, rows, columns, sharex=True, squeeze=False)
+    title_width = TITLE_WIDTH * width / columns
+    for place, (axis, row) in enumerate(zip(axes.flat, drawn.itertuples(), strict=False)):
         own = _thinned(thumbnails[thumbnails["recording_id"] == row.recording_id], PAGE_POINTS // count)
         for window in windows[windows["recording_id"] == row.recording_id].itertuples():
             axis.axvspan(window.start_ms, window.end_ms, color=WINDOW_COLOURS[window.window], alpha=0.25, lw=0)
         for _, sweep in own.groupby("sweep"):
             axis.plot(*_trace(sweep), lw=0.5, color=VERDICT_COLOURS[row.verdict])
-        axis.set_title(row.recording_id, fontsize=min(6, TITLE_WIDTH / len(row.recording_id)), pad=2)
-        axis.tick_params(labelsize=5, length=2, pad=1)
+        axis.set_title(row.recording_id, fontsize=min(6, title_width / len(row.recording_id)), pad=2)
+        axis.tick_params(labelsize=5, length=2, pad=1, labelbottom=place >= count - columns)
         axis.locator_params(nbins=3)
     for axis in list(axes.flat)[len(drawn) :]:
         axis.set_axis_off()
@@ -73,8 +79,8 @@ def sweeps_page(thumbnails: pd.DataFrame, quality: pd.DataFrame, windows: pd.Dat
     fig.supylabel("Recorded current (pA)", fontsize="small")
     handles = [axes.flat[0].plot([], [], color=c, label=v)[0] for v, c in VERDICT_COLOURS.items()]
     shown = [w for w in WINDOW_COLOURS if w in set(windows["window"])]
-    handles += [axes.flat[0].fill_between([], [], color=WINDOW_COLOURS[w], alpha=0.25, label=w) for w in shown]
-    fig.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=7)
+    handles += [Patch(color=WINDOW_COLOURS[w], alpha=0.25, lw=0, label=w.replace("_", " ")) for w in shown]
+    fig.legend(handles=handles, loc="outside upper center", ncols=int(width / ENTRY_IN), fontsize=7)
     left_out = len(quality) - len(drawn)
     text = (
         f"{len(drawn)} panels, one per recording, with some of its sweeps against time; the measured windows "
