@@ -4,8 +4,8 @@ Limits: equilibrium at a given temperature and pH (or under a gas that gives the
 calculation, 1:1 complexes of metals with ligands and their protonated forms; no hydroxides, no precipitation. K+ is a
 metal in one set (`physiol_520`) alone: the constants of the others were measured in 0.1 M of its salts or those of Na+.
 Modules: `recipes` (what is dissolved), `stability` (constants and their correction), `equilibrium` (arithmetic),
-`gas`, `speciation` (a solved solution), `potentials`, `junction`, `sides` (which solution is where), `overview` (tables
-of a study).
+`gas`, `speciation` (a solved solution), `potentials`, `transport` (pumps and transporters), `junction`, `sides` (which
+solution is where), `overview` (tables of a study).
 Vocabulary: *total* is what the recipe holds, *free* a bare ion or the fully deprotonated ligand, *set* a complete,
 sourced collection of stability constants (files in `constants/`). Concentrations in mM, ionic strength in M.
 """
