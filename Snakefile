@@ -14,6 +14,7 @@ environment.apply()
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/solutions.smk"
+include: "workflow/rules/equilibria.smk"
 include: "workflow/rules/recordings.smk"
 include: "workflow/rules/quality.smk"
 include: "workflow/rules/currents.smk"

@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
 FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
     {"solutions", "recordings", "plates"},
-    {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"},
+    {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta", "equilibria"},
     {"figures"},
     {
         "digest",

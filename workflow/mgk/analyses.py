@@ -74,6 +74,24 @@ ANALYSES = {
             once=True,
         ),
         Analysis(
+            name="equilibria",
+            section="equilibria",
+            stage="equilibria",
+            notebook="06_equilibria",
+            title="Equilibria and transport",
+            unit="quantities",
+            tables=("equilibria.csv", "concentrations.csv", "contributions.csv", "courses.csv", "checks.csv"),
+            figures={
+                "potentials.svg": "Equilibrium potentials over the stated ranges. Left: each ion of each system, grey: "
+                "the membrane potential. Right: the same against the gradient, with the line of each valence.",
+                "transport.svg": "Reversal potential of the pump against Na+ inside (left) and of the aspartate "
+                "transporter against its gradient (right). Bands: ranges of all else; grey: membrane potential.",
+                "checks.svg": "What the study has against the range that the table states (bars). Points: measured "
+                "means with 95 % interval, at each published Kd; squares: free ions of recipes.",
+            },
+            once=True,
+        ),
+        Analysis(
             name="membrane_test",
             section="recordings",
             stage="quality",

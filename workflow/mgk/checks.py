@@ -13,7 +13,7 @@ from mgk.analyses import is_relaxation
 from mgk.plates.layout import ROLES
 from mgk.plates.wells import plate_problems
 from mgk.provenance import read_checksums, sha256
-from mgk.study import EXPERIMENTS, ONCE, Study
+from mgk.study import EXPERIMENTS, ONCE, OWN_SECTION, Study
 from mgk.tables.problems import InputError, Problem
 from mgk.tables.schema import nearest
 
@@ -50,6 +50,7 @@ def check_study(study: Study) -> list[Problem]:
         problems += _check_plates(study)
         problems += _check_curves(study)
         problems += _check_clinical(study)
+        problems += _check_equilibria(study)
         problems += _check_nothing_asked(study, problems)
     return list(dict.fromkeys(problems + _check_manifest(study)))
 
@@ -65,6 +66,8 @@ def _without_misshapen(study: Study, problems: list[Problem]) -> Study:
         kept = {n: s for n, s in study.experiments(section).items() if (section, level, n) not in wrong}
         if section in config:
             config[section] = {**config[section], level: kept}
+    misshapen = {place[0] for place in wrong}
+    config = {name: part for name, part in config.items() if name not in OWN_SECTION or name not in misshapen}
     return Study(study.root, config)
 
 
@@ -130,8 +133,8 @@ def study_files(study: Study) -> list[str]:
             rows = study.table(table)
             rows = rows[rows["experiment"].isin(list(study.experiments(table)))]
             files += [f"raw_data/{name}" for column in columns for name in rows[column] if name]
-    for section in ("clinical", *ONCE):
-        files += [f"raw_data/{a['table']}" for a in study.experiments(section).values()]
+    for section in ("clinical", *ONCE, *OWN_SECTION):
+        files += [f"raw_data/{a['table']}" for a in study.experiments(section).values() if "table" in a]
     return sorted(dict.fromkeys(files))
 
 
@@ -560,6 +563,43 @@ def _check_once(study: Study, name: str) -> list[Problem]:
     if found:
         return [Problem("config.yaml", None, f"clinical.{name}", file, allowed) for allowed in found]
     return study.read_table(f"raw_data/{file}", name)[1]
+
+
+def _check_equilibria(study: Study) -> list[Problem]:
+    """The table of concentrations is in order, and each comparison names what is there."""
+    if "equilibria" not in study.experiments("equilibria"):
+        return []
+    settings = study.experiment("equilibria", "equilibria")
+    file = f"raw_data/{settings['table']}"
+    if found := _file_problems(study.raw_data, settings["table"], lambda path: []):
+        return [Problem("config.yaml", None, "equilibria.table", settings["table"], allowed) for allowed in found]
+    table, problems = study.read_table(file, "compartments")
+    problems = [*problems, *_check_ranges(table, file, {(p.row, p.column) for p in problems})]
+    recipes, systems = study.read_solutions()[0], dict.fromkeys(table["system"])
+    asking = [e for a, e in study.analyses() if a == "magnesium_calibration"]
+    known = {"experiment": (asking, "an experiment of plates with the analysis magnesium_calibration")}
+    known |= {"solution": (recipes, f"a solution of {SOLUTIONS}"), "system": (systems, f"a system of {file}")}
+    for number, compared in enumerate(settings.get("compare", ())):
+        for key, (names, words) in known.items():
+            if key in compared and compared[key] not in names:
+                place = f"equilibria.compare.{number}.{key}"
+                allowed = f"must be {words}{nearest(compared[key], names)}"
+                problems.append(Problem("config.yaml", None, place, compared[key], allowed))
+    return problems
+
+
+def _check_ranges(table: pd.DataFrame, file: str, wrong: set) -> list[Problem]:
+    """A range ends above its start, and stands once for a solute on a side of a system."""
+    problems = []
+    for i, row in table.iterrows():
+        if row["high_mm"] < row["low_mm"] and not wrong & {(i + 2, "low_mm"), (i + 2, "high_mm")}:
+            allowed = f"must be at least low_mm, which is {row['low_mm']:g}"
+            problems.append(Problem(file, i + 2, "high_mm", f"{row['high_mm']:g}", allowed))
+    for i in table.index[table.duplicated(["system", "solute", "side"])]:
+        row = table.loc[i]
+        allowed = f"{row['solute']} {row['side']} of {row['system']} stands in an earlier row; one range for each"
+        problems.append(Problem(file, int(i) + 2, "solute", row["solute"], allowed))
+    return problems
 
 
 def _check_arms(table: pd.DataFrame, measure: str, file: str) -> list[Problem]:

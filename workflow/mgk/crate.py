@@ -143,8 +143,9 @@ def _workflow_action(manifest: dict, run: dict) -> dict:
 def _analysis_action(study: Study, analysis: Analysis, experiment: str, run: dict, files: dict) -> dict:
     executed = analysis.executed(experiment)
     used = [*raw_files(study, analysis.section, experiment), *analysis.inputs(experiment)]
-    if study.solutions() and analysis.section in (*EXPERIMENT_TABLES, "solutions"):
+    if study.solutions() and analysis.section in (*EXPERIMENT_TABLES, "solutions", "equilibria"):
         used.append("results/solutions/free_ions.csv")
+    used += [f for a, e in study.rests_on(analysis.section) for f in ANALYSES[a].outputs(e)]
     made = [*analysis.outputs(experiment), executed]
     stem, title = Path(executed).stem, f"{analysis.title}: {experiment}"
     objects = [f for f in used if f in files]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mgk.analyses import ANALYSES, EXPERIMENT_TABLES
+from mgk.study import OWN_SECTION
 from mgk.tables.schema import SCHEMAS, load_schema
 
 HOUSE = Path(__file__).parents[2]
@@ -132,7 +133,9 @@ def outputs_page() -> str:
         folder = analysis.folder("<experiment>")
         files = "\n".join(f"- `{folder}/{name}`" for name in (*analysis.tables, *analysis.figures))
         asked = f"`analysis: {analysis.name}` in the section `{analysis.section}`"
-        if analysis.once:
+        if analysis.section in OWN_SECTION:
+            asked = f"the section `{analysis.section}`"
+        elif analysis.once:
             asked = f"the table that `clinical.{analysis.name}` names"
         facts = f"Asked for by {asked}; notebook `{analysis.notebook}`."
         parts += [f"## {analysis.title}", facts, files]

@@ -18,9 +18,11 @@ from mgk.tables.yaml_file import read_yaml
 
 # What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
 OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
+# Analyses that are a section of config.yaml of their own, and are made of tables or results rather than of raw files.
+OWN_SECTION = {"equilibria": "tabulated"}
 # Analyses that a study has once: keys of the clinical section that name a table. (That of the solutions goes by
 # raw_data/solutions.yaml.)
-ONCE = tuple(a.name for a in ANALYSES.values() if a.once and a.name != "solutions")
+ONCE = tuple(a.name for a in ANALYSES.values() if a.once and a.name not in ("solutions", *OWN_SECTION))
 # How each section of config.yaml calls what it names.
 EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "curves": "experiments", "clinical": "analyses"}
 # Sections with one analysis, which their experiments need not name.
@@ -119,6 +121,10 @@ class Study:
             recipes = self.read_solutions()[0]
             settings = {"analysis": section, "data": "computed", "title": ANALYSES[section].title}
             return {section: settings} if recipes else {}
+        if section in OWN_SECTION:
+            given = self._section(section)
+            own = {"analysis": section, "data": OWN_SECTION[section], "title": ANALYSES[section].title}
+            return {section: {**given, **own}} if given else {}
         if section in ONCE:
             table = self._section("clinical").get(section)
             settings = {"table": table, "analysis": section, "data": "measured", "title": ANALYSES[section].title}
@@ -150,13 +156,19 @@ class Study:
     def analyses(self) -> list[tuple[str, str]]:
         """Return (analysis, experiment) for everything that the config asks for, in reading order."""
         found = []
-        for section in ("solutions", *EXPERIMENTS, *ONCE):
+        for section in ("solutions", *OWN_SECTION, *EXPERIMENTS, *ONCE):
             for name, settings in self.experiments(section).items():
                 asked = settings.get("analysis", ONLY_ANALYSIS.get(section, []))
                 names = asked if isinstance(asked, list) else [asked]
                 found += [(a, name) for a in names if isinstance(a, str) and a in ANALYSES]
         order = list(ANALYSES)
         return sorted(found, key=lambda pair: order.index(pair[0]))
+
+    def rests_on(self, section: str) -> list[tuple[str, str]]:
+        """Return (analysis, experiment) of the results that an analysis with a section of its own reads."""
+        compared = self._section(section).get("compare", ()) if section == "equilibria" else ()
+        names = [c["experiment"] for c in compared if "experiment" in c]
+        return [("magnesium_calibration", name) for name in dict.fromkeys(names)]
 
     def table(self, name: str) -> pd.DataFrame:
         """Return an input table, `recordings`, `plates` or `curves`, checked.
@@ -182,8 +194,9 @@ class Study:
         return self._checked(f"raw_data/{self.experiment('clinical', analysis)['table']}", "clinical")
 
     def table_of(self, analysis: str) -> pd.DataFrame:
-        """Return the table of an analysis that a study has once (claims, magnesium_forms), checked."""
-        return self._checked(f"raw_data/{self.experiment(analysis, analysis)['table']}", analysis)
+        """Return the table of an analysis that a study has once (claims, magnesium_forms, equilibria), checked."""
+        schema = "compartments" if analysis == "equilibria" else analysis
+        return self._checked(f"raw_data/{self.experiment(analysis, analysis)['table']}", schema)
 
     def solutions(self) -> dict[str, dict]:
         """Return the recipes of raw_data/solutions.yaml by solution id; none when the study has no such file.

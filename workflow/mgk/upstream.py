@@ -26,13 +26,17 @@ def raw_files(study: Study, section: str, experiment: str) -> list[str]:
         rows = rows[rows["experiment"] == experiment]
         files += BESIDE if section == "recordings" else BESIDE[:1]
         files += [f"raw_data/{name}" for column in FILE_COLUMNS[section] for name in rows[column] if name]
+    if section == "equilibria":
+        files += BESIDE[:1]
+    for analysis, read in study.rests_on(section):
+        files += raw_files(study, ANALYSES[analysis].section, read)
     return [f for f in dict.fromkeys(files) if (study.root / f).is_file()]
 
 
 def jobs_of(name: str) -> tuple[str, ...]:
     """Return the rules, each with a script of its name, that the notebook of an analysis waits for."""
     section = ANALYSES[name].section
-    solved = ("solve_solutions",) if section in (*READERS, "solutions") else ()
+    solved = ("solve_solutions",) if section in (*READERS, "solutions", "equilibria") else ()
     return (*READERS.get(section, ()), *solved)
 
 

@@ -97,6 +97,11 @@ def free_ions(wildcards):
     return ["results/solutions/free_ions.csv"] if study.solutions() else []
 
 
+def rests_on(analysis):
+    """Name the results that an analysis with a section of its own reads."""
+    return [f for a, e in study.rests_on(analysis) for f in ANALYSES[a].outputs(e)]
+
+
 def recording_pairs(wildcards):
     """Give the distinct pairs of pipette and bath of the recordings."""
     if not study.experiments("recordings"):

@@ -35,8 +35,8 @@ def numbers_table(project: Study, numbers: pd.DataFrame) -> Fragment:
     if numbers.empty:
         return Fragment("<p>No key numbers: none of the chapters was made.</p>")
     known = {(results.analysis.name, results.experiment): results for results in all_results(project)}
-    # What was measured comes first, then what was computed from the recipes alone.
-    ordered = numbers.sort_values("data", key=lambda kinds: kinds == "computed", kind="stable")
+    # What was measured comes first, then what was computed from recipes and published tables alone.
+    ordered = numbers.sort_values("data", key=lambda kinds: kinds.isin(["computed", "tabulated"]), kind="stable")
     rows = list(ordered.itertuples())
     found = [known[row.analysis, row.experiment] for row in rows]
     shown = pd.DataFrame(

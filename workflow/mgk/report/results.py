@@ -22,6 +22,7 @@ KINDS = {
     "measured": "real",
     "mixed": "partly simulated, partly real",
     "computed": "computed from the recipes",
+    "tabulated": "computed from tables of published concentrations",
 }
 
 
@@ -60,7 +61,7 @@ class Results:
 
     @property
     def data(self) -> str:
-        """`simulated`, `measured`, `mixed` or `computed`."""
+        """How its data are called in `KINDS`."""
         return self.project.data_of(self.analysis.section, self.experiment)
 
     @property

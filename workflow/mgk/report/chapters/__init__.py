@@ -16,6 +16,7 @@ from mgk.report.chapters import (
     coupled,
     currents,
     curves,
+    equilibria,
     forms,
     magnesium,
     plates,
@@ -37,6 +38,7 @@ UNITS = {"recordings": "recording", "plates": "plate"}
 # By the name of the analysis in `mgk.analyses`, which also sets the order.
 CHAPTERS: dict[str, Chapter] = {
     "solutions": solutions.CHAPTER,
+    "equilibria": equilibria.CHAPTER,
     "membrane_test": quality.CHAPTER,
     "current_voltage": currents.CHAPTER,
     "relaxation": relaxation.CHAPTER,
