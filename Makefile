@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report pdf docs check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
+.PHONY: help setup report pdf docs diagrams check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -59,6 +59,9 @@ check-notebooks: setup ## fail when the notebooks in git are not what a run of t
 
 docs: setup      ## write docs/reference/ from the schemas and the table of analyses
 	@$(RUN) -m mgk.reference
+
+diagrams: setup  ## draw the diagrams of the report from workflow/mgk/report/mechanisms/*.dot anew; needs graphviz
+	@$(RUN) -m mgk.report.diagrams
 
 demo-data: setup ## write the simulated raw data of the demonstration anew
 	@$(RUN) -m mgk.simulate raw_data

@@ -1,4 +1,4 @@
-"""Equilibria of a table of concentrations: against another way, over ranges, as checks, and what a study may get wrong."""
+"""Equilibria of a table of concentrations: against another way, over ranges, as checks; faults of a study."""
 
 import json
 import math
@@ -85,7 +85,9 @@ def test_a_course_goes_through_the_quantity_itself():
     assert at_10["x"] == pytest.approx(10)
     assert at_10["middle_mv"] == pytest.approx(CASES["pump reversal"], rel=1e-9)
     carrier = course[course["subject"] != "Na+/K+-ATPase"]
-    [crossing] = [x for x, a, b in zip(carrier["x"], carrier["middle_mv"], carrier["middle_mv"][1:], strict=False) if a > -70 >= b]
+    [crossing] = [
+        x for x, a, b in zip(carrier["x"], carrier["middle_mv"], carrier["middle_mv"][1:], strict=False) if a > -70 >= b
+    ]
     assert crossing <= CASES["aspartate gradient at -70 mV"] <= crossing * 10 ** (8 / 40)
 
 
@@ -147,7 +149,12 @@ def problems(study):
 def test_what_the_study_has_is_held_against_the_table(study):
     groups = {"condition": ["a", "a"], "statistic": ["mean", "median"], "kd_mm": 1.9, "kd_source": "x", "estimate": 0.5}
     groups |= {"ci_low": 0.4, "ci_high": 0.9, "n_animals": 6, "reason": ""}
-    ions = {"solution_id": "bath", "constants": "webmaxc", "species": ["K", "Cl", "HEPES"], "concentration_mm": [5.0, 5, 9]}
+    ions = {
+        "solution_id": "bath",
+        "constants": "webmaxc",
+        "species": ["K", "Cl", "HEPES"],
+        "concentration_mm": [5.0, 5, 9],
+    }
     project = Study.open(study)
     write_table(pd.DataFrame(groups), study / "results/magnesium/platelets/groups.csv")
     write_table(pd.DataFrame(ions), study / "results/solutions/free_ions.csv")
@@ -170,7 +177,9 @@ def test_the_study_rests_on_its_table_and_on_what_it_compares(study):
     assert ("equilibria", "equilibria") in project.analyses()
     assert project.rests_on("equilibria") == [("magnesium_calibration", "platelets")]
     assert "raw_data/compartments.csv" in study_files(Study(study, {**project.config, "plates": {}}))
-    (study / "raw_data/plates.csv").write_text((HOUSE / "raw_data/plates.csv").read_text(encoding="utf-8"), encoding="utf-8")
+    (study / "raw_data/plates.csv").write_text(
+        (HOUSE / "raw_data/plates.csv").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     assert {"config.yaml", "raw_data/compartments.csv", "raw_data/solutions.yaml"} <= set(
         raw_files(project, "equilibria", "equilibria")
     )

@@ -20,7 +20,8 @@ NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
 FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
     {"solutions", "recordings", "plates"},
-    {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta", "equilibria"},
+    {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"}
+    | {"equilibria", "synthesis"},
     {"figures"},
     {
         "digest",

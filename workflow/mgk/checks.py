@@ -51,6 +51,7 @@ def check_study(study: Study) -> list[Problem]:
         problems += _check_curves(study)
         problems += _check_clinical(study)
         problems += _check_equilibria(study)
+        problems += _check_diagrams(study)
         problems += _check_nothing_asked(study, problems)
     return list(dict.fromkeys(problems + _check_manifest(study)))
 
@@ -599,6 +600,21 @@ def _check_ranges(table: pd.DataFrame, file: str, wrong: set) -> list[Problem]:
         row = table.loc[i]
         allowed = f"{row['solute']} {row['side']} of {row['system']} stands in an earlier row; one range for each"
         problems.append(Problem(file, int(i) + 2, "solute", row["solute"], allowed))
+    return problems
+
+
+def _check_diagrams(study: Study) -> list[Problem]:
+    """An arrow's number is that of an experiment with the analysis that gives it."""
+    if not study.diagrams:
+        return []
+    from mgk.report.diagrams import ARROWS
+
+    analyses, problems = {arrow.named_by: arrow.analysis for arrow in ARROWS.values()}, []
+    for name, experiment in study.diagrams.items():
+        asking = [e for a, e in study.analyses() if a == analyses.get(name)]
+        if name in analyses and experiment not in asking:
+            allowed = f"must be an experiment with the analysis {analyses[name]}{nearest(experiment, asking)}"
+            problems.append(Problem("config.yaml", None, f"diagrams.{name}", experiment, allowed))
     return problems
 
 

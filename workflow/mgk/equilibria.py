@@ -316,5 +316,7 @@ def _free(project: Study, solution: str) -> pd.DataFrame:
     free = read_table(project.results / "solutions" / "free_ions.csv", text=("species", "constants"))
     own = free[(free["solution_id"] == solution) & free["species"].isin(list(VALENCES))]
     own = own.rename(columns={"species": "solute", "concentration_mm": "estimate_mm"})
-    own = own.assign(source_of_value=solution, data="computed", group="free ions of the recipe", reason="", kd_source="")
+    own = own.assign(
+        source_of_value=solution, data="computed", group="free ions of the recipe", reason="", kd_source=""
+    )
     return own.reindex(columns=list(CHECK_COLUMNS))

@@ -104,6 +104,11 @@ class Study:
         return [{"configuration": "whole_cell", **pair} for pair in self._section("solutions").get("pairs", [])]
 
     @property
+    def diagrams(self) -> dict[str, str]:
+        """The experiment whose numbers stand on an arrow of the diagrams, by the name of the arrow."""
+        return {arrow: name for arrow, name in self._section("diagrams").items() if isinstance(name, str)}
+
+    @property
     def constants(self) -> str:
         """The set of stability constants of the study."""
         return self._section("solutions").get("constants", "webmaxc")

@@ -37,8 +37,12 @@ def goldman(volts):
     total = Decimal(0)
     for ion, weight in PERMEABILITIES.items():
         u = Z[ion] * FARADAY * volts / (GAS * KELVIN)
-        total += Z[ion] ** 2 * Decimal(weight) * u * (Decimal(INSIDE[ion]) - Decimal(OUTSIDE[ion]) * (-u).exp()) / (
-            Z[ion] * (1 - (-u).exp())
+        total += (
+            Z[ion] ** 2
+            * Decimal(weight)
+            * u
+            * (Decimal(INSIDE[ion]) - Decimal(OUTSIDE[ion]) * (-u).exp())
+            / (Z[ion] * (1 - (-u).exp()))
         )
     return total
 

@@ -1,7 +1,7 @@
 """Figures of equilibria: potentials over the stated ranges, transporters along a gradient, values against ranges.
 
-Limits: takes the tables of `mgk.equilibria`; what is computed is the line of a valence. Potentials in mV, concentrations
-in mM. Each function returns the figure and its text alternative.
+Limits: takes the tables of `mgk.equilibria`; what is computed is the line of a valence. Potentials in mV,
+concentrations in mM. Each function returns the figure and its text alternative.
 """
 
 import numpy as np
@@ -60,7 +60,9 @@ def _against_gradient(axes, shown: pd.DataFrame, concentrations: pd.DataFrame, c
         axes.plot(span, ends_mv, color=palette[row.system], lw=4, solid_capstyle="butt")
         axes.plot(middle, row.middle, "o", ms=4, color=palette[row.system])
         if is_first:
-            axes.annotate(_label(row.subject), (middle, row.middle), xytext=(5, -10), textcoords="offset points", size=8)
+            axes.annotate(
+                _label(row.subject), (middle, row.middle), xytext=(5, -10), textcoords="offset points", size=8
+            )
     axes.axhspan(*conditions.membrane_mv, color=style.GREY, alpha=0.25, lw=0)
     axes.set(xscale="log", xlabel="Gradient, outside/inside", ylabel="Nernst potential (mV)")
 

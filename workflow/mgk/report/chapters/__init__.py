@@ -25,6 +25,7 @@ from mgk.report.chapters import (
     solutions,
 )
 from mgk.report.chapters.chapter import Chapter
+from mgk.report.diagrams import chapter_diagrams
 from mgk.report.html import Fragment, figure_html, link_html
 from mgk.report.markdown import markdown_html
 from mgk.report.origins import file_address, origin_html, page_address, raw_anchor
@@ -63,6 +64,7 @@ def chapter(project: Study, name: str) -> Fragment:
     """Return the chapter of an analysis: what it does, and for each experiment its figures, tables and notebook."""
     parts = [markdown_html(CHAPTERS[name].about)]
     parts += [_experiment(r) for r in all_results(project) if r.analysis.name == name]
+    parts.append(chapter_diagrams(project, name, lambda r: CHAPTERS[r.analysis.name].key_numbers(r)).html)
     return Fragment("".join(parts))
 
 

@@ -40,8 +40,10 @@ def tables(results: Results) -> Fragment:
     parts = [results_table(results, "equilibria.csv", found[list(QUANTITY_LABELS)], caption, QUANTITY_LABELS).html]
     checks = results.table("checks.csv", text=TEXT)
     if len(checks):
-        caption = "Values of the study against the ranges that the table states (mM)"
-        parts.append(results_table(results, "checks.csv", _checks(checks), caption, csv=checks).html)
+        caption = "Values of the study against the ranges that the table states (mM); what is not known stands once"
+        known = checks["verdict"] != "not known"
+        once = checks[known | ~checks.duplicated(["source_of_value", "group", "system", "side"])]
+        parts.append(results_table(results, "checks.csv", _checks(once), caption, csv=checks).html)
     alone = results.table("contributions.csv", text=TEXT)
     if len(alone):
         caption = "What each input does alone, the others in the middle of their ranges"
@@ -61,7 +63,7 @@ def _checks(checks: pd.DataFrame) -> pd.DataFrame:
             "Kd (mM)": checks["kd_mm"],
             "Solute": [f"{r.solute} {r.side}" for r in rows],
             "Estimate [95 % CI]": [interval_text(r.estimate_mm, r.ci_low_mm, r.ci_high_mm) for r in rows],
-            "n of animals": checks["n_animals"],
+            "n of animals": checks["n_animals"].astype("Int64"),
             "Stated": [_stated(r) for r in rows],
             "Verdict": checks["verdict"],
             "Reason": checks["reason"],
