@@ -21,7 +21,7 @@ FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
     {"solutions", "recordings", "plates"},
     {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"}
-    | {"equilibria", "synthesis"},
+    | {"equilibria", "excitability", "synthesis"},
     {"figures"},
     {
         "digest",

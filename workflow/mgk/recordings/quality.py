@@ -79,13 +79,13 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def thresholds(settings: Mapping) -> dict[str, Threshold]:
+def thresholds(settings: Mapping, defaults: Mapping[str, Threshold] = DEFAULTS) -> dict[str, Threshold]:
     """Return the thresholds of an experiment by name; `settings` is its `quality`, of {value, unit, source}."""
     return {
         name: replace(t, value=float(settings[name]["value"]), source=settings[name]["source"])
         if name in settings
         else t
-        for name, t in DEFAULTS.items()
+        for name, t in defaults.items()
     }
 
 
