@@ -19,7 +19,7 @@ NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
 
 FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
-    {"solutions", "recordings", "plates"},
+    {"solutions", "recordings", "plates", "stacks"},
     {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"}
     | {"equilibria", "excitability", "synthesis"},
     {"figures"},

@@ -1,7 +1,8 @@
 """Free Mg2+ from ratios of mag-fura-2 fluorescence, with the calibration's error carried along.
 
 The way: `wells` (a row per well), `calibration` (in situ, or by `titration`), `samples` (free Mg2+ with its interval),
-`groups` (over animals, and compared), `kinetics` (over time, drift), `tables` (what is stated). `equation` holds the
+`groups` (over animals, and compared), `kinetics` (over time, drift), `tables` (what is stated), `cells` (the same for
+the cells of image stacks). `equation` holds the
 formulas, `settings` what config.yaml says, `draws` the Monte Carlo. `samples.free_magnesium_of` is the same
 calibration for any arrays of F340 and F380.
 
@@ -17,6 +18,7 @@ Units: concentrations in mM, fluorescence in the reader's counts, ratios without
 """
 
 from mgk.magnesium.calibration import Calibration, Curve, calibrate, curve, curves_of
+from mgk.magnesium.cells import cell_course, cell_samples, cell_table, paired_cells, with_verdicts
 from mgk.magnesium.equation import calcium_shift_mm, cytosolic_ratio, free_magnesium_mm, ratio_at, saturated
 from mgk.magnesium.groups import compare_conditions, group_table
 from mgk.magnesium.kinetics import drift_table, is_kinetic, slope_table, time_course
@@ -45,6 +47,9 @@ __all__ = [
     "calibrate",
     "calibration_interval_of",
     "calibration_table",
+    "cell_course",
+    "cell_samples",
+    "cell_table",
     "compare_conditions",
     "curve",
     "curves_of",
@@ -58,6 +63,7 @@ __all__ = [
     "interference_table",
     "is_kinetic",
     "kd_choices",
+    "paired_cells",
     "paired_wells",
     "ratio_at",
     "sample_draws_mm",
@@ -69,4 +75,5 @@ __all__ = [
     "standards_table",
     "time_course",
     "with_known_magnesium",
+    "with_verdicts",
 ]

@@ -1,10 +1,12 @@
 """The calibration of a run: background, Rmin, Rmax and beta from its wells, with the error that all its samples share.
 
-Two kinds. *In situ*: cells with dye in a chelator (rmin) and in a known, high Mg2+ (rmax). *Titration*: solutions of
-known Mg2+ (standard), to which Rmin, Rmax and Kd beta are fitted (`mgk.magnesium.titration`). Either is a centre, the
-normal deviations of its parts (`mgk.magnesium.draws`), and a function from both to the constants of the equation.
+Three kinds. *In situ*: cells with dye in a chelator (rmin) and in a known, high Mg2+ (rmax). *Titration*: solutions of
+known Mg2+ (standard), to which Rmin, Rmax and Kd beta are fitted (`mgk.magnesium.titration`). *Stated*: values from
+elsewhere with their standard errors, log-normal. Each is a centre, the normal deviations of its parts
+(`mgk.magnesium.draws`), and a function from both to the constants of the equation.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,9 +16,13 @@ import pandas as pd
 from mgk.fitting import CurveFit
 from mgk.magnesium.draws import DRAWS, SEED, normal_draws
 from mgk.magnesium.equation import saturated
-from mgk.magnesium.settings import IN_SITU, TITRATION, Settings
+from mgk.magnesium.settings import CONSTANTS, IN_SITU, STATED, TITRATION, Settings
 
-CALIBRATORS = {IN_SITU: ("background", "rmin", "rmax"), TITRATION: ("background", "blank", "standard")}
+CALIBRATORS = {
+    IN_SITU: ("background", "rmin", "rmax"),
+    TITRATION: ("background", "blank", "standard"),
+    STATED: ("background",),
+}
 # A variance needs two wells, and the fit of three parameters four levels.
 MIN_WELLS = 2
 MIN_STANDARDS = 5
@@ -104,15 +110,21 @@ def calibrate(
     pairs : DataFrame
         As `paired_wells` returns them; for a titration with the column `magnesium_mm`.
     given : Settings, optional
-        Says whether the calibration is in situ (the default) or a titration.
+        Says whether the calibration is in situ (the default), a titration or stated, and whether the background of
+        the images is off already: wells of unloaded cells are then what is left of it, or absent.
 
     The means of the wells of a role are drawn for both wavelengths together (their errors are mostly the loading, which
     is common to both), on a logarithmic scale above the background, so that they stay positive.
     """
     from mgk.magnesium.titration import calibrate_by_titration
 
-    one = calibrate_by_titration if given is not None and given.calibration == TITRATION else _calibrate_in_situ
-    return {run_id: one(run_id, run, seed, draws) for run_id, run in pairs.groupby("run_id")}
+    runs = pairs.groupby("run_id")
+    if given is not None and given.calibration == TITRATION:
+        return {run_id: calibrate_by_titration(run_id, run, seed, draws) for run_id, run in runs}
+    if given is not None and given.calibration == STATED:
+        return {run_id: _calibrate_as_stated(run_id, run, given, seed, draws) for run_id, run in runs}
+    subtracted = given is not None and given.background_subtracted
+    return {run_id: _calibrate_in_situ(run_id, run, seed, draws, subtracted) for run_id, run in runs}
 
 
 def wells_of(run: pd.DataFrame, role: str) -> np.ndarray:
@@ -138,12 +150,14 @@ def not_calibrated(run_id: str, wells: dict[str, int], draws: int, kind: str, re
     return Calibration(run_id, wells, nothing, np.zeros((draws + 1, 5)), {}, constants_of, kind, reason)
 
 
-def _calibrate_in_situ(run_id: str, run: pd.DataFrame, seed: int, draws: int) -> Calibration:
+def _calibrate_in_situ(run_id: str, run: pd.DataFrame, seed: int, draws: int, subtracted: bool) -> Calibration:
     values = {role: wells_of(run, role) for role in CALIBRATORS[IN_SITU]}
     counts = {role: len(of_role) for role, of_role in values.items()}
-    reason = few_wells(counts, dict.fromkeys(counts, MIN_WELLS))
+    reason = few_wells(counts, _needed(run, IN_SITU, subtracted))
     if reason:
         return not_calibrated(run_id, counts, draws, IN_SITU, reason)
+    if not counts["background"]:
+        values["background"] = np.zeros((MIN_WELLS, 2))
     means = {role: of_role.mean(axis=0) for role, of_role in values.items()}
     background = means["background"]
     if (np.minimum(means["rmin"], means["rmax"]) <= background).any():
@@ -166,6 +180,36 @@ def _calibrate_in_situ(run_id: str, run: pd.DataFrame, seed: int, draws: int) ->
             return b340, b380, free_340 / free_380, bound_340 / bound_380, free_380 / bound_380
 
     return Calibration(run_id, counts, centre, np.hstack(deviations), parts, constants_of)
+
+
+def _needed(run: pd.DataFrame, kind: str, subtracted: bool) -> dict[str, int]:
+    """Return how many wells each role needs; those of the background none where it is off and there are none."""
+    absent = subtracted and not (run["role"] == "background").any()
+    return {role: 0 if absent and role == "background" else MIN_WELLS for role in CALIBRATORS[kind]}
+
+
+def _calibrate_as_stated(run_id: str, run: pd.DataFrame, given: Settings, seed: int, draws: int) -> Calibration:
+    """Return a calibration of stated constants: normal logarithms, of errors that are taken as known."""
+    values = wells_of(run, "background")
+    counts = {"background": len(values)}
+    reason = few_wells(counts, _needed(run, STATED, given.background_subtracted))
+    if reason:
+        return not_calibrated(run_id, counts, draws, STATED, reason)
+    parts, deviations = {}, []
+    background = values.mean(axis=0) if len(values) else np.zeros(2)
+    covariance = np.cov(values, rowvar=False) / len(values) if len(values) else np.zeros((2, 2))
+    deviations.append(normal_draws(seed, draws, covariance, "background", run_id))
+    parts["background"] = Part(slice(0, 2), len(values) - 1 if len(values) else math.inf)
+    for place, (name, (value, se, _)) in enumerate(zip(CONSTANTS, given.stated, strict=True), start=2):
+        # What is stated is one for the whole study: the draws do not go by the run.
+        deviations.append(normal_draws(seed, draws, np.array([[(se / value) ** 2]]), "stated", name))
+        parts[name] = Part(slice(place, place + 1), math.inf)
+    centre = np.concatenate([background, np.log([value for value, _, _ in given.stated])])
+
+    def constants_of(x):
+        return (*np.moveaxis(x[..., :2], -1, 0), *np.moveaxis(np.exp(x[..., 2:]), -1, 0))
+
+    return Calibration(run_id, counts, centre, np.hstack(deviations), parts, constants_of, STATED)
 
 
 def curve(

@@ -53,7 +53,8 @@ def effective_df(variances, degrees) -> float:
     total = math.fsum(variances)
     if not total > 0:
         return math.inf
-    return max(total**2 / math.fsum(variances**2 / degrees), FEWEST_DF)
+    spent = math.fsum(variances**2 / degrees)
+    return max(total**2 / spent, FEWEST_DF) if spent > 0 else math.inf
 
 
 def widening(seed: int, draws: int, df: float, *names: str) -> np.ndarray:

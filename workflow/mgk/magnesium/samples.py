@@ -59,7 +59,7 @@ def _sample(calibration: Calibration, sample_id: str, group: pd.DataFrame) -> Sa
         notes.append("no signal above the background at 380 nm")
     else:
         ratio = float(net[0] / net[1])
-        ratio_se = _ratio_se(raw - background, ratio)
+        ratio_se = ratio_error(raw - background, ratio)
     if len(raw) == 1:
         notes.append("one well: no interval")
     return Sample(
@@ -76,7 +76,7 @@ def _sample(calibration: Calibration, sample_id: str, group: pd.DataFrame) -> Sa
     )
 
 
-def _ratio_se(net: np.ndarray, ratio: float) -> float:
+def ratio_error(net: np.ndarray, ratio: float) -> float:
     """Return the standard error of sum(f340)/sum(f380) from the wells' residuals (linearised); NaN below 2 wells."""
     n = len(net)
     if n < 2:

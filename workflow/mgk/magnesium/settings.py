@@ -14,7 +14,8 @@ PUBLISHED_KD_MM = (
 KD_CALCIUM_MM = (0.025, "from memory, not read")
 # What the shift by Ca2+ is shown for where the config names no concentration: rest, and a high one.
 CALCIUM_MM = (1e-4, 1e-3)
-IN_SITU, TITRATION = "in_situ", "titration"
+IN_SITU, TITRATION, STATED = "in_situ", "titration", "stated"
+CONSTANTS = ("rmin", "rmax", "beta")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Settings:
 
     `rmax_magnesium_mm` is the free Mg2+ of the Rmax wells; None takes their dye as fully bound. `titration_medium` is
     the solution of which the standards of a titration are made; '' takes their concentration as free Mg2+.
-    `organelle_share` and `organelle_magnesium_mm` are None where no compartment is corrected for.
+    `organelle_share` and `organelle_magnesium_mm` are None where no compartment is corrected for. `stated` holds value,
+    standard error and source of Rmin, Rmax and beta where they are not measured here. `background_subtracted`: the
+    signals are above the background of their image, and wells of unloaded cells may be absent.
     """
 
     kd_mm: float
@@ -40,6 +43,8 @@ class Settings:
     organelle_share: float | None = None
     organelle_magnesium_mm: float | None = None
     organelle_source: str = ""
+    stated: tuple[tuple[float, float, str], ...] = ()
+    background_subtracted: bool = False
 
 
 def settings(config: dict) -> Settings:
@@ -76,7 +81,18 @@ def settings(config: dict) -> Settings:
         share,
         magnesium,
         source,
+        tuple(_stated(name, (config.get("stated") or {}).get(name)) for name in CONSTANTS)
+        if config.get("calibration") == STATED
+        else (),
     )
+
+
+def _stated(name: str, given) -> tuple[float, float, str]:
+    value, source = _sourced(f"stated.{name}", given, "1")
+    se = given.get("se")
+    if not isinstance(se, int | float) or not math.isfinite(se) or se < 0:
+        raise InputError(f"stated.{name}.se is {se!r}; needed: its standard error, 0 where it is taken as exact")
+    return value, float(se), source
 
 
 def _sourced(name: str, given, unit: str) -> tuple[float, str]:

@@ -11,7 +11,7 @@ from mgk.magnesium.calibration import CALIBRATORS, Calibration, curve
 from mgk.magnesium.draws import SEED, effective_df, interval, widening
 from mgk.magnesium.equation import calcium_shift_mm, cytosolic_ratio, free_magnesium_mm, ratio_at
 from mgk.magnesium.samples import Sample
-from mgk.magnesium.settings import IN_SITU, Settings, temperature_note
+from mgk.magnesium.settings import TITRATION, Settings, temperature_note
 from mgk.statistics import FIT_COLUMNS
 
 INTERFERENCE_COLUMNS = (
@@ -24,8 +24,8 @@ def calibration_table(
 ) -> pd.DataFrame:
     """Return a row per run: what was measured, what enters the equation, with standard errors over the draws.
 
-    Columns: run_id, calibration (in_situ, titration), rmin, rmin_se, rmax, rmax_se, beta, beta_se (as they enter the
-    equation), rmin_apparent, rmax_apparent, beta_apparent (as measured; of a titration: Kd beta over Kd),
+    Columns: run_id, calibration (in_situ, titration, stated), rmin, rmin_se, rmax, rmax_se, beta, beta_se (as they
+    enter the equation), rmin_apparent, rmax_apparent, beta_apparent (as measured; of a titration: Kd beta over Kd),
     background_340, background_380, n_<role> (wells used), kd_mm, kd_source, kd_buffer, rmax_magnesium_mm (empty: taken
     as saturating), bound_at_rmax (share of the dye), temperature (of the assay and of Kd, in words), verdict (pass,
     exclude) and reason.
@@ -36,16 +36,16 @@ def calibration_table(
 
 def _calibration_row(calibration: Calibration, given: Settings, assay_c: float | None) -> dict:
     used, raw, magnesium_mm = curve(calibration, given), calibration.draw(), given.rmax_magnesium_mm
-    in_situ = calibration.kind == IN_SITU
+    of_beta = calibration.kind != TITRATION
     row: dict = {"run_id": calibration.run_id, "calibration": calibration.kind}
     for name in ("rmin", "rmax", "beta"):
         values = getattr(used, name)
         row |= {name: values[0], f"{name}_se": values[1:].std(ddof=1)}
     row |= {"rmin_apparent": raw.rmin[0], "rmax_apparent": raw.rmax[0]}
-    row["beta_apparent"] = raw.beta[0] / (1.0 if in_situ else given.kd_mm)
+    row["beta_apparent"] = raw.beta[0] / (1.0 if of_beta else given.kd_mm)
     row |= {name: getattr(raw, name)[0] for name in ("background_340", "background_380")}
     row |= {f"n_{role}": calibration.wells.get(role, 0) for role in CALIBRATORS[calibration.kind]}
-    modelled = in_situ and magnesium_mm is not None
+    modelled = of_beta and magnesium_mm is not None
     return row | {
         "kd_mm": given.kd_mm,
         "kd_source": given.kd_source,

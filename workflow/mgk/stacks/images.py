@@ -1,0 +1,36 @@
+"""Mean images of stacks kept for showing: one TIFF file with an image series a stack, which Fiji opens as well.
+
+Each series has four planes of float32: F340 and F380 above their background and laid onto each other (NaN beyond the
+edge), labels of the cells, and whether a pixel was saturated in any frame that was looked at.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+PLANES = ("f340", "f380", "labels", "saturated")
+
+
+def write_images(images: Mapping[str, Mapping[str, np.ndarray]], path: Path | str) -> None:
+    """Write the images of stacks, by stack_id."""
+    import tifffile
+
+    with tifffile.TiffWriter(path) as file:
+        for stack, planes in images.items():
+            both = np.stack([np.asarray(planes[name], np.float32) for name in PLANES])
+            words = {"axes": "CYX", "stack_id": stack, "planes": " ".join(PLANES)}
+            file.write(both, photometric="minisblack", metadata=words, contiguous=False, software="mgk")
+
+
+def read_images(path: Path | str) -> dict[str, dict[str, np.ndarray]]:
+    """Return the images of stacks as written, by stack_id."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        found = {}
+        for series in file.series:
+            stack = json.loads(series.keyframe.description)["stack_id"]
+            found[stack] = dict(zip(PLANES, series.asarray(), strict=True))
+    return found

@@ -1,0 +1,346 @@
+"""From a pair of stacks to a row per region and frame, in two passes over the files that hold a block in memory.
+
+The first pass takes the mean of at most 64 frames, evenly spread: from it come the background region, the shift
+between the wavelengths, the cells, and the images that are shown. The second reads every frame once and takes the
+weighted sums of the regions: offset, flat field, background and shift are all linear, so each region has a row of
+weights and no frame is corrected as a whole. The result does not depend on the size of the blocks.
+
+Signals are net (above the background) and per pixel of the region, in counts; the sum over pixels comes first and the
+ratio after. Shifts in pixels, times in s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mgk.stacks.correction import Background, Shading, find_background, read_shading, size_words, stated
+from mgk.stacks.files import BLOCK_BYTES, WAVELENGTHS, Pair, open_pair, read_image
+from mgk.stacks.regions import find_cells, pixels_of
+from mgk.stacks.registration import Registration, correlation_of, find_shift, region_weights, resampled
+from mgk.stacks.settings import StackSettings
+from mgk.tables.problems import InputError
+
+REFERENCE_FRAMES = 64
+DESCRIBED = ("stack_id", "role", "run_id", "animal_id", "condition")
+TRACE_COLUMNS = (
+    *DESCRIBED, "roi_id", "frame", "time_s", "f340", "f380", "background_340", "background_380", "saturated_340_px",
+    "saturated_380_px", "n_pixels", "reason",
+)  # fmt: skip
+ROI_COLUMNS = (
+    *DESCRIBED, "roi_id", "y_px", "x_px", "n_pixels", "f340", "f380", "saturated_percent", "n_frames", "verdict",
+    "reason",
+)  # fmt: skip
+QUALITY_COLUMNS = (
+    *DESCRIBED, "n_frames", "height_px", "width_px", "shift_y_px", "shift_x_px", "correlation", "drift_y_px",
+    "drift_x_px", "background", "background_340", "background_380", "shading", "labels", "threshold", "n_rois",
+    "n_excluded", "n_saturated", "f340_percent_per_min", "f380_percent_per_min", "verdict", "reason",
+)  # fmt: skip
+# Below this the wavelengths do not show the same picture.
+CORRELATION_MIN = 0.5
+# A cell that moves by more than this against its region is measured beside itself.
+DRIFT_MAX_PX = 1.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a stack gives: tables, and mean images (height, width) for showing.
+
+    `images`: f340, f380 (net, laid onto each other), labels, saturated (any of the frames of the mean).
+    """
+
+    traces: pd.DataFrame
+    rois: pd.DataFrame
+    quality: dict
+    images: dict[str, np.ndarray] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """Raw mean images of the frames of the first pass, of their two halves, and the highest count of each pixel."""
+
+    means: Mapping[str, np.ndarray]
+    halves: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
+    highest: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """Weights of the regions and, in the last row, of the background, on the pixels that any of them uses.
+
+    `used` (rows, pixels): which pixels count for the saturation of a region. `base` is what offset and flat field take
+    from each row.
+    """
+
+    places: np.ndarray
+    weights: object
+    used: object
+    base: np.ndarray
+
+
+def measure_stack(row: Mapping, raw_data: Path, given: StackSettings, block_bytes: int = BLOCK_BYTES) -> Measured:
+    """Measure the regions of one row of stacks.csv.
+
+    Raises
+    ------
+    InputError
+        When its files cannot be read, or do not fit each other.
+    """
+    pair = open_pair(row, raw_data)
+    shading = read_shading(row, raw_data, pair.shape)
+    limits = _limits(row, pair)
+    reference = _first_pass(pair, block_bytes)
+    means = {name: shading.corrected(reference.means[name], name) for name in WAVELENGTHS}
+    background = find_background(row, means)
+    net = {name: _net(means[name], background, name) for name in WAVELENGTHS}
+    registration = _register(net, given)
+    laid = {name: resampled(net[name], registration.kernels[name]) for name in WAVELENGTHS}
+    labels, threshold = _labels(row, raw_data, laid["340"] + laid["380"], given)
+    regions = pixels_of(labels)
+    table, reasons = _second_pass(pair, regions, shading, background, registration, limits, block_bytes)
+    traces = _traces(row, table, reasons, regions, given)
+    rois = _rois(row, traces, regions, reasons, given)
+    drift = _drift(reference, shading, background)
+    judged = _judge(registration, drift, rois, row, given)
+    quality = {key: row.get(key) or "" for key in DESCRIBED} | {
+        "n_frames": pair.frames, "height_px": pair.shape[0], "width_px": pair.shape[1],
+        "shift_y_px": registration.shift_px[0], "shift_x_px": registration.shift_px[1],
+        "correlation": registration.correlation, "drift_y_px": drift[0], "drift_x_px": drift[1],
+        "background": background.words, "background_340": float(table["background"]["340"].mean()),
+        "background_380": float(table["background"]["380"].mean()),
+        "shading": " ".join(str(row.get(f"shading_{n}") or "none") for n in WAVELENGTHS),
+        "labels": row.get("labels") or "segmented", "threshold": threshold, "n_rois": len(regions),
+        "n_excluded": int((rois["verdict"] == "exclude").sum()),
+        "n_saturated": int((rois["saturated_percent"] > 0).sum()),
+        **_bleaching(traces), **judged,
+    }  # fmt: skip
+    saturated = (reference.highest["340"] >= limits["340"]) | (reference.highest["380"] >= limits["380"])
+    images = {"f340": laid["340"], "f380": laid["380"], "labels": labels, "saturated": saturated}
+    return Measured(traces, rois, quality, images)
+
+
+def measure_stacks(rows: list[Mapping], raw_data: Path, given: StackSettings) -> list[Measured]:
+    """Measure every row of stacks.csv of an experiment, in its order."""
+    return [measure_stack(row, raw_data, given) for row in rows]
+
+
+def read_labels(name: str, raw_data: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Return a label image (0: no cell), in the frame of the image at 340 nm.
+
+    Raises
+    ------
+    InputError
+        When it is of another size, not whole numbers, negative, or without a cell.
+    """
+    image = read_image(raw_data / name, name)
+    if image.shape != tuple(shape):
+        raise InputError(f"{name}: has {size_words(image.shape)}; the stack has {size_words(shape)}")
+    if image.dtype.kind == "f" and not (np.isfinite(image).all() and (image == np.round(image)).all()):
+        raise InputError(f"{name}: labels are whole numbers")
+    if image.min() < 0 or image.max() < 1 or image.max() > 2**31 - 1:
+        found = f"here {image.min()} to {image.max()}"
+        raise InputError(f"{name}: labels are 0 outside of cells and 1, 2, ... in them; {found}")
+    return image.astype(np.int32)
+
+
+def _limits(row: Mapping, pair: Pair) -> dict[str, float]:
+    """Return the count from which a pixel is saturated, by wavelength."""
+    level = stated(row, "saturation_counts")
+    return pair.saturation if level is None else dict.fromkeys(WAVELENGTHS, float(level))
+
+
+def _first_pass(pair: Pair, block_bytes: int) -> _Reference:
+    n = min(pair.frames, REFERENCE_FRAMES)
+    frames = [int(f) for f in np.linspace(0, pair.frames - 1, n).round()]
+    halves = tuple({name: np.zeros(pair.shape) for name in WAVELENGTHS} for _ in range(2))
+    highest = {name: np.full(pair.shape, -np.inf) for name in WAVELENGTHS}
+    middle = frames[n // 2] if n > 1 else pair.frames
+    for now, block in pair.blocks(frames, block_bytes):
+        for name in WAVELENGTHS:
+            for frame, image in zip(now, block[name], strict=True):
+                halves[int(frame >= middle)][name] += image
+                np.maximum(highest[name], image, out=highest[name])
+    means = {name: (halves[0][name] + halves[1][name]) / n for name in WAVELENGTHS}
+    counts = (sum(f < middle for f in frames), sum(f >= middle for f in frames))
+    if counts[1]:
+        halves = tuple({k: v / c for k, v in half.items()} for half, c in zip(halves, counts, strict=True))
+    return _Reference(means, halves, highest)
+
+
+def _net(image: np.ndarray, background: Background, wavelength: str) -> np.ndarray:
+    level = background.levels[wavelength] if background.levels else image.ravel()[background.places].mean()
+    return image - level
+
+
+def _register(net: Mapping[str, np.ndarray], given: StackSettings) -> Registration:
+    if given.register:
+        return find_shift(net["340"], net["380"])
+    return Registration((0.0, 0.0), correlation_of(net["340"], net["380"]))
+
+
+def _labels(row: Mapping, raw_data: Path, image: np.ndarray, given: StackSettings) -> tuple[np.ndarray, float]:
+    if row.get("labels"):
+        return read_labels(row["labels"], raw_data, image.shape), float("nan")
+    found = find_cells(
+        image,
+        smoothing_px=given.smoothing_px,
+        minimum_area_px=given.minimum_area_px,
+        separation_px=given.separation_px,
+    )
+    return found.labels, found.threshold
+
+
+def _weights(
+    regions: Mapping[int, np.ndarray], shape, shading: Shading, wavelength: str, background: Background, kernels
+) -> tuple[_Weights, set[int]]:
+    """Return the weights of all regions at a wavelength, and the regions that leave the image."""
+    from scipy.sparse import csr_array
+
+    lost, rows, places, weights = set(), [], [], []
+    for number, (label, pixels) in enumerate(regions.items()):
+        taken = region_weights(pixels, shape, kernels)
+        if taken is None:
+            lost.add(label)
+            continue
+        rows.append(np.full(len(taken[0]), number))
+        places.append(taken[0])
+        weights.append(taken[1] / len(pixels))
+    if background.places is not None:
+        rows.append(np.full(len(background.places), len(regions)))
+        places.append(background.places)
+        weights.append(np.full(len(background.places), 1 / len(background.places)))
+    rows, places, weights = (np.concatenate(part) if part else np.zeros(0, int) for part in (rows, places, weights))
+    unique, columns = np.unique(places, return_inverse=True)
+    flat = shading.flat[wavelength]
+    counted = rows < len(regions)
+    values = weights if flat is None else weights / flat.ravel()[places]
+    size = (len(regions) + 1, len(unique))
+    matrix = csr_array((values, (rows, columns)), shape=size)
+    used = csr_array((np.ones(counted.sum()), (rows[counted], columns[counted])), shape=size)
+    return _Weights(unique, matrix, used, shading.offset * matrix.sum(axis=1)), lost
+
+
+def _second_pass(pair: Pair, regions, shading, background, registration, limits, block_bytes) -> tuple[dict, dict]:
+    """Return signals, backgrounds and saturated pixels by wavelength (frames, regions); and why regions are lost."""
+    weights, reasons = {}, {}
+    for name in WAVELENGTHS:
+        weights[name], lost = _weights(regions, pair.shape, shading, name, background, registration.kernels[name])
+        reasons |= dict.fromkeys(lost, "reaches beyond the image once it is shifted")
+    n = len(regions)
+    sums = {name: np.zeros((pair.frames, n + 1)) for name in WAVELENGTHS}
+    saturated = {name: np.zeros((pair.frames, n), int) for name in WAVELENGTHS}
+    for now, block in pair.blocks(None, block_bytes):
+        for name, w in weights.items():
+            for frame, image in zip(now, block[name].reshape(len(now), -1), strict=True):
+                taken = image.take(w.places)
+                sums[name][frame] = w.weights @ taken.astype(float) - w.base
+                high = taken >= limits[name]
+                if high.any():
+                    saturated[name][frame] = (w.used @ high.astype(float))[:n].round().astype(int)
+    level = {
+        name: np.full(pair.frames, background.levels[name]) if background.levels else sums[name][:, n]
+        for name in WAVELENGTHS
+    }
+    signal = {name: sums[name][:, :n] - level[name][:, None] for name in WAVELENGTHS}
+    return {"signal": signal, "background": level, "saturated": saturated}, reasons
+
+
+def _traces(row: Mapping, table: dict, lost: Mapping[int, str], regions, given: StackSettings) -> pd.DataFrame:
+    """Return a row per region and frame; `reason`: empty, or why the frame of a region is not used."""
+    frames = table["signal"]["340"].shape[0]
+    interval = stated(row, "frame_interval_s")
+    times = np.arange(frames) * float(interval) if interval is not None else np.full(frames, np.nan)
+    parts = []
+    for number, (label, pixels) in enumerate(regions.items()):
+        at = {name: table["saturated"][name][:, number] for name in WAVELENGTHS}
+        reason = np.full(frames, lost.get(label, ""), object)
+        if label not in lost:
+            over = {n: 100 * at[n] / len(pixels) > given.saturated_max_percent for n in WAVELENGTHS}
+            for name in WAVELENGTHS:
+                reason[over[name]] = f"saturated at {name} nm"
+            reason[over["340"] & over["380"]] = "saturated at 340 and 380 nm"
+        parts.append(
+            pd.DataFrame(
+                {key: row.get(key) or "" for key in DESCRIBED}
+                | {"roi_id": label, "frame": np.arange(1, frames + 1), "time_s": times}
+                | {f"f{n}": np.nan if label in lost else table["signal"][n][:, number] for n in WAVELENGTHS}
+                | {f"background_{n}": table["background"][n] for n in WAVELENGTHS}
+                | {f"saturated_{n}_px": at[n] for n in WAVELENGTHS}
+                | {"n_pixels": len(pixels), "reason": reason}
+            )
+        )
+    traces = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(TRACE_COLUMNS))
+    return traces[list(TRACE_COLUMNS)]
+
+
+def _rois(row: Mapping, traces: pd.DataFrame, regions, lost: Mapping[int, str], given: StackSettings) -> pd.DataFrame:
+    found = []
+    groups = dict(list(traces.groupby("roi_id", sort=False))) if len(traces) else {}
+    for label, pixels in regions.items():
+        own = groups[label]
+        used = own[own["reason"] == ""]
+        high = 100 * float((own[["saturated_340_px", "saturated_380_px"]].max(axis=1) / len(pixels)).max())
+        reasons = []
+        if label in lost:
+            reasons.append(lost[label])
+        elif high > 0:
+            left_out = f"{len(own) - len(used)} of {len(own)} frames left out"
+            reasons.append(f"saturated, up to {high:.3g} % of its pixels; {left_out}")
+        y, x = pixels.mean(axis=0)
+        found.append(
+            {key: row.get(key) or "" for key in DESCRIBED}
+            | {"roi_id": label, "y_px": y, "x_px": x, "n_pixels": len(pixels)}
+            | {name: used[name].mean() if len(used) else np.nan for name in ("f340", "f380")}
+            | {"saturated_percent": high, "n_frames": len(used)}
+            | {"verdict": "exclude" if not len(used) else "warn" if reasons else "pass", "reason": "; ".join(reasons)}
+        )
+    return pd.DataFrame(found, columns=list(ROI_COLUMNS))
+
+
+def _drift(reference: _Reference, shading: Shading, background: Background) -> tuple[float, float]:
+    """Return by how much the picture moves from the first half of the frames to the second, (y, x) in pixels."""
+    first, second = (
+        sum(_net(shading.corrected(half[name], name), background, name) for name in WAVELENGTHS)
+        for half in reference.halves
+    )
+    if not second.any() or not reference.halves[1]["340"].any():
+        return float("nan"), float("nan")
+    return find_shift(first, second).shift_px
+
+
+def _judge(registration: Registration, drift, rois: pd.DataFrame, row: Mapping, given: StackSettings) -> dict:
+    """Return the verdict on a stack with its reason."""
+    bad, odd = [], []
+    if row.get("exclude"):
+        bad.append(str(row["exclude"]))
+    shift = float(np.hypot(*registration.shift_px))
+    if given.register and shift > given.shift_max_px:
+        bad.append(f"the wavelengths lie {shift:.3g} px apart; the limit is {given.shift_max_px:g} px")
+    if registration.correlation < CORRELATION_MIN:
+        bad.append(f"the wavelengths do not show the same picture (correlation {registration.correlation:.2f})")
+    if not len(rois):
+        bad.append("no cell was found")
+    elif (rois["verdict"] == "exclude").all():
+        bad.append("no cell has a usable frame")
+    moved = float(np.hypot(*drift))
+    if moved > DRIFT_MAX_PX:
+        odd.append(f"the picture moves by {moved:.2g} px from the first half of the frames to the second")
+    left_out = int((rois["verdict"] == "exclude").sum())
+    if left_out and not bad:
+        odd.append(f"{left_out} of {len(rois)} cells left out")
+    return {"verdict": "exclude" if bad else "warn" if odd else "pass", "reason": "; ".join(bad + odd)}
+
+
+def _bleaching(traces: pd.DataFrame) -> dict[str, float]:
+    """Return the slope of the logarithm of each signal over time, the mean over the regions, in percent per minute."""
+    used = traces[traces["reason"] == ""].dropna(subset=["time_s"])
+    found = {}
+    for name in ("f340", "f380"):
+        course = used.pivot_table(index="time_s", columns="roi_id", values=name)
+        course = course.loc[:, (course > 0).all()]
+        few = course.shape[0] < 3 or not course.shape[1]
+        slopes = [np.nan] if few else np.polyfit(course.index.to_numpy(float), np.log(course.to_numpy(float)), 1)[0]
+        found[f"{name}_percent_per_min"] = 6000 * float(np.mean(slopes))
+    return found
