@@ -21,7 +21,7 @@ FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
     {"solutions", "recordings", "plates", "stacks"},
     {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"}
-    | {"equilibria", "excitability", "synthesis"},
+    | {"equilibria", "excitability", "synthesis", "unitary"},
     {"figures"},
     {
         "digest",

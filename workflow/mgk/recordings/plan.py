@@ -57,7 +57,8 @@ def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> P
     settings = own_settings(recording_id, settings)
     windows = dict(settings.get("windows_ms") or {})
     epoch = windows.pop("epoch", "") or ""
-    _check_windows(recording_id, windows)
+    if windows or "unitary" not in settings:  # single channels are looked at without windows, too
+        _check_windows(recording_id, windows)
     polarity = settings.get("polarity", "absolute")
     if polarity not in POLARITIES:
         raise InputError(f"polarity {polarity!r} must be one of: {', '.join(POLARITIES)}")

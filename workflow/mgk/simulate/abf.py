@@ -1,4 +1,4 @@
-"""Writing simulated recordings as genuine Axon binary files, version 2.6 (episodic, 16-bit).
+"""Writing simulated recordings as genuine Axon binary files, version 2.6 (episodic or gap-free, 16-bit).
 
 Everything that a reader may use is in the file: channels with their scales, D/A outputs with holding level, epoch
 table, inter-episode level and user list, sweeps in a synch array. The same input gives the same bytes: date and time
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgk.recordings.axon_header import BLOCK, KINDS, SECTIONS
+from mgk.recordings.axon_header import BLOCK, EPISODIC, GAP_FREE, KINDS, SECTIONS
 from mgk.recordings.protocol import Output
 
 VERSION = bytes((0, 0, 6, 2))
@@ -48,9 +48,15 @@ class Signal:
 
 
 def write_abf(
-    path: Path, signals: Sequence[Signal], outputs: Sequence[Output], *, rate_hz: float, comment: str
+    path: Path,
+    signals: Sequence[Signal],
+    outputs: Sequence[Output],
+    *,
+    rate_hz: float,
+    comment: str,
+    gap_free: bool = False,
 ) -> Path:
-    """Write an episodic ABF 2.6 file; return its path.
+    """Write an ABF 2.6 file, episodic or gap-free; return its path.
 
     Parameters
     ----------
@@ -58,12 +64,13 @@ def write_abf(
     outputs: the D/A channels with their epochs; the first is the active one.
     rate_hz: sampling rate of each channel.
     comment: the file's comment.
+    gap_free: one stretch without sweeps; the outputs stay at their holding level.
     """
     sweeps, samples = signals[0].values.shape
     data = np.stack([s.codes() for s in signals], axis=-1).tobytes()
     strings = _Strings()
     parts = {
-        "protocol": [_protocol(len(signals), sweeps, samples, rate_hz, strings.index(comment))],
+        "protocol": [_protocol(len(signals), sweeps, samples, rate_hz, strings.index(comment), gap_free)],
         "adc": [_adc(i, s, strings) for i, s in enumerate(signals)],
         "dac": [_dac(i, o, strings) for i, o in enumerate(outputs)],
         "epoch": [_digital_epoch(n) for n in sorted({e.number for o in outputs for e in o.epochs})],
@@ -71,6 +78,8 @@ def write_abf(
         "user_list": [_user_list(i, o, strings) for i, o in enumerate(outputs) if o.user_list],
         "synch": [struct.pack("<ii", i * samples * len(signals), samples * len(signals)) for i in range(sweeps)],
     }
+    if gap_free:
+        parts["synch"] = []
     names = strings.index("mgk, simulated"), strings.index("simulated.pro")
     sizes = {name: (ENTRY_BYTES[name], len(entries)) for name, entries in parts.items() if entries}
     contents = {name: b"".join(entries) for name, entries in parts.items() if entries}
@@ -109,9 +118,9 @@ class _Strings:
         return struct.pack("<4sIIII24s", b"SSCH", 1, len(self.texts), longest, len(body), bytes(24)) + body
 
 
-def _protocol(channels: int, sweeps: int, samples: int, rate_hz: float, comment: int) -> bytes:
+def _protocol(channels: int, sweeps: int, samples: int, rate_hz: float, comment: int, gap_free: bool) -> bytes:
     entry = bytearray(ENTRY_BYTES["protocol"])
-    struct.pack_into("<hf", entry, 0, 5, 1e6 / rate_hz)
+    struct.pack_into("<hf", entry, 0, GAP_FREE if gap_free else EPISODIC, 1e6 / rate_hz)
     struct.pack_into("<ff", entry, 14, 0.0, sweeps * samples / rate_hz)
     struct.pack_into("<iiiii", entry, 22, samples * channels, 0, sweeps, 1, 1)
     struct.pack_into("<f", entry, 62, samples / rate_hz)
