@@ -9,6 +9,9 @@ unexport PYTHONPATH
 export PYTHON
 # WITH=lab: run in the environment that also has JupyterLab and the reader of NWB files.
 WITH ?= run
+# ON=slurm: run on a Slurm cluster (profiles/slurm, docs/cluster.md).
+ON ?=
+PROFILE := $(if $(ON),--workflow-profile "$(CURDIR)/profiles/$(ON)")
 RUN := $(if $(filter lab,$(WITH)),.venv-lab,.venv)/bin/python
 
 help:            ## this list
@@ -18,8 +21,8 @@ setup:
 	@sh workflow/setup.sh run
 	@if [ "$(WITH)" = lab ]; then sh workflow/setup.sh lab; fi
 
-report: setup    ## run a study to its report, results/report/report.html
-	@$(RUN) -m mgk.run "$(STUDY)"
+report: setup    ## run a study to its report, results/report/report.html [ON=slurm: on a cluster]
+	@$(RUN) -m mgk.run "$(STUDY)" $(PROFILE)
 
 pdf: setup       ## the report of a study as PDF, where a Chromium is at hand
 	@$(RUN) -m mgk.report.pdf "$(STUDY)"

@@ -109,3 +109,36 @@ def test_all_that_is_worth_a_look_comes_in_one_list(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[:2] == ["to look at:", f"  - {warnings[0]}"]
     run._say_warnings([])
     assert capsys.readouterr().out == ""
+
+
+ON_A_CLUSTER = """Error in rule clinical_summary:
+    message: SLURM-job '2' failed, SLURM status is: 'OUT_OF_MEMORY'. For further error details see the cluster log.
+    jobid: 6
+    log: results/logs/clinical_summary/iv.log, /there/slurm_logs/2.log (check log file(s) for error details)
+"""
+
+
+def test_a_job_that_failed_on_a_cluster_says_its_last_words(tmp_path, capsys):
+    log = tmp_path / "results/logs/clinical_summary/iv.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("as usual\nFAILED clinical_summary iv: cell 3: ValueError: x\n", encoding="utf-8")
+    _, failures = run._follow(io.StringIO(ON_A_CLUSTER), tmp_path)
+    assert failures == ["FAILED clinical_summary iv: cell 3: ValueError: x"]
+    assert "cell 3" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there_is_a_log", [True, False])
+def test_a_job_that_a_cluster_ended_without_last_words_is_named_with_its_state(tmp_path, there_is_a_log):
+    if there_is_a_log:
+        log = tmp_path / "results/logs/clinical_summary/iv.log"
+        log.parent.mkdir(parents=True)
+        log.write_text("as usual\n", encoding="utf-8")
+    _, (failure,) = run._follow(io.StringIO(ON_A_CLUSTER), tmp_path)
+    assert failure.startswith("FAILED clinical_summary iv: the cluster ended it (OUT_OF_MEMORY)")
+
+
+def test_an_error_on_this_machine_is_told_once_by_its_own_line(tmp_path):
+    own = "FAILED atpase_activity microsomes: cell 3: ValueError: x"
+    said = ON_A_CLUSTER.replace("SLURM status is: 'OUT_OF_MEMORY'", "None")
+    _, failures = run._follow(io.StringIO(f"{own}\n{said}"), tmp_path)
+    assert failures == [own]

@@ -5,6 +5,7 @@ it is and how long still; elsewhere only what failed, the warnings and the place
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ from mgk.study import Study
 HOUSE = Path(__file__).parents[2]
 LOCKED = "cannot be locked"
 INVALID = "The study cannot be run as it is:"
+# A job on a cluster has no terminal here: what Snakemake says of it, and its log, which ends in its own line.
+CLUSTER_STATE = re.compile(r"status is: '([^']+)'")
+JOB_LOG = re.compile(r"^    log: (results/logs/\S+?),? ")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -79,12 +83,18 @@ def run(study: Path, extra: list[str]) -> int:
 def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
     """Show the steps as they come; return all lines, and those of the jobs that failed."""
     lines, failures, progress = [], [], Progress()
-    started, show = time.monotonic(), sys.stderr.isatty()
+    started, show, state = time.monotonic(), sys.stderr.isatty(), ""
     if show:
         print(progress.shown(0.0), end="", file=sys.stderr, flush=True)
     for raw in stream:
         line = raw.rstrip("\n")
         lines.append(line)
+        if line.startswith("Error in rule "):
+            state = ""
+        elif found := CLUSTER_STATE.search(line):
+            state = found[1]
+        elif state and (found := JOB_LOG.match(line)):
+            line = _last_words(study, found[1], state)
         if line.startswith("FAILED "):
             if line not in failures:
                 failures.append(line)
@@ -94,6 +104,16 @@ def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
     if show:
         print(CLEAR, end="", file=sys.stderr)
     return lines, failures
+
+
+def _last_words(study: Path, log: str, state: str) -> str:
+    """Return the line in which the log of a job on a cluster ends, or how the cluster ended it without one."""
+    path = study / log
+    words = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
+    if words and words[-1].startswith("FAILED "):
+        return words[-1]
+    rule, job = Path(log).parent.name, Path(log).stem
+    return f"FAILED {rule} {job}: the cluster ended it ({state}) before it could say why; {log} has what it said"
 
 
 def _say_warnings(warnings: list[str]) -> None:

@@ -135,6 +135,13 @@ def batch_files(experiment, kind):
     ]
 
 
+def largest_mb(files):
+    """Give the size of the largest of some files in MB."""
+    return (
+        max((os.path.getsize(f) for f in files if os.path.exists(f)), default=0) / 1e6
+    )
+
+
 def curve_rows(experiment):
     """Give the rows of curves.csv of an experiment."""
     table = study.table("curves")

@@ -13,7 +13,10 @@ rule measure_recordings:
     log:
         "results/logs/measure_recordings/{experiment}.{batch}.log",
     resources:
-        mem_mb=2000,
+        # One recording at a time; its 16-bit samples become doubles, four times the file.
+        mem_mb=lambda w, input: 2000 + 4 * int(largest_mb(input)),
+        # Milliseconds a MB where the disk is near (`make bench`); a second a MB is left to a slow file system.
+        runtime=lambda w, input: 10 + int(input.size_mb / 60),
     params:
         code=digest("measure_recordings.py"),
         rows=lambda w: recording_rows(w.experiment, int(w.batch)),
