@@ -25,6 +25,7 @@ include: "workflow/rules/magnesium.smk"
 include: "workflow/rules/atpase.smk"
 include: "workflow/rules/curves.smk"
 include: "workflow/rules/clinical.smk"
+include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -30,6 +30,7 @@ FLOORS = (
         "report",
         "provenance",
         "checks",
+        "joined_checks",
         "committed",
         "run",
         "simulate",

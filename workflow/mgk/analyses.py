@@ -327,6 +327,24 @@ ANALYSES = {
             },
             once=True,
         ),
+        Analysis(
+            name="synthesis",
+            section="synthesis",
+            stage="synthesis",
+            notebook="80_synthesis",
+            title="Synthesis",
+            unit="predictions",
+            tables=("prediction.csv", "variance.csv", "assumptions.csv"),
+            figures={
+                "open_fraction.svg": "A model prediction: fraction of ROMK that internal Mg2+ leaves open, with 95 % "
+                "bands over the joint draws of all errors. Dashed: the stated apical potential.",
+                "ratios.svg": "A model prediction: each level of free Mg2+ against its reference, with 95 % intervals. "
+                "Diamonds: with what was put in.",
+                "variance.svg": "A model prediction: variance of each prediction by source (first order); grey: "
+                "what sources do together.",
+            },
+            once=True,
+        ),
     )
 }
 

@@ -10,10 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.analyses import is_relaxation
+from mgk.joined_checks import check_joined
 from mgk.plates.layout import ROLES
 from mgk.plates.wells import plate_problems
 from mgk.provenance import read_checksums, sha256
 from mgk.study import EXPERIMENTS, ONCE, OWN_SECTION, Study
+from mgk.tables.files import file_problems
 from mgk.tables.problems import InputError, Problem
 from mgk.tables.schema import nearest
 
@@ -50,8 +52,7 @@ def check_study(study: Study) -> list[Problem]:
         problems += _check_plates(study)
         problems += _check_curves(study)
         problems += _check_clinical(study)
-        problems += _check_equilibria(study)
-        problems += _check_diagrams(study)
+        problems += check_joined(study)
         problems += _check_nothing_asked(study, problems)
     return list(dict.fromkeys(problems + _check_manifest(study)))
 
@@ -229,22 +230,9 @@ def _check_files(study: Study, table: pd.DataFrame, column: str, file: str, look
     for i, row in _filled(table, column):
         name = row[column]
         if name not in seen:
-            seen[name] = _file_problems(study.raw_data, name, look)
+            seen[name] = file_problems(study.raw_data, name, look)
         problems += [Problem(file, i, column, name, allowed) for allowed in seen[name]]
     return problems
-
-
-def _file_problems(raw_data: Path, name: str, look) -> list[str]:
-    path = raw_data / name
-    if Path(name).is_absolute() or not path.resolve().is_relative_to(raw_data.resolve()):
-        return ["must be a path inside raw_data"]
-    if path.is_dir():
-        return ["is a folder; a file is needed"]
-    if not path.is_file():
-        return ["there is no such file in raw_data"]
-    if path.stat().st_size == 0:
-        return ["this file is empty"]
-    return look(path)
 
 
 def _header_problems(path: Path) -> list[str]:
@@ -524,7 +512,7 @@ def _check_clinical(study: Study) -> list[Problem]:
     problems = []
     for name, settings in study.experiments("clinical").items():
         place = f"clinical.analyses.{name}.table"
-        found = _file_problems(study.raw_data, settings["table"], lambda path: [])
+        found = file_problems(study.raw_data, settings["table"], lambda path: [])
         if found:
             problems += [Problem("config.yaml", None, place, settings["table"], allowed) for allowed in found]
             continue
@@ -560,62 +548,10 @@ def _check_once(study: Study, name: str) -> list[Problem]:
     if name not in study.experiments(name):
         return []
     file = study.experiment(name, name)["table"]
-    found = _file_problems(study.raw_data, file, lambda path: [])
+    found = file_problems(study.raw_data, file, lambda path: [])
     if found:
         return [Problem("config.yaml", None, f"clinical.{name}", file, allowed) for allowed in found]
     return study.read_table(f"raw_data/{file}", name)[1]
-
-
-def _check_equilibria(study: Study) -> list[Problem]:
-    """The table of concentrations is in order, and each comparison names what is there."""
-    if "equilibria" not in study.experiments("equilibria"):
-        return []
-    settings = study.experiment("equilibria", "equilibria")
-    file = f"raw_data/{settings['table']}"
-    if found := _file_problems(study.raw_data, settings["table"], lambda path: []):
-        return [Problem("config.yaml", None, "equilibria.table", settings["table"], allowed) for allowed in found]
-    table, problems = study.read_table(file, "compartments")
-    problems = [*problems, *_check_ranges(table, file, {(p.row, p.column) for p in problems})]
-    recipes, systems = study.read_solutions()[0], dict.fromkeys(table["system"])
-    asking = [e for a, e in study.analyses() if a == "magnesium_calibration"]
-    known = {"experiment": (asking, "an experiment of plates with the analysis magnesium_calibration")}
-    known |= {"solution": (recipes, f"a solution of {SOLUTIONS}"), "system": (systems, f"a system of {file}")}
-    for number, compared in enumerate(settings.get("compare", ())):
-        for key, (names, words) in known.items():
-            if key in compared and compared[key] not in names:
-                place = f"equilibria.compare.{number}.{key}"
-                allowed = f"must be {words}{nearest(compared[key], names)}"
-                problems.append(Problem("config.yaml", None, place, compared[key], allowed))
-    return problems
-
-
-def _check_ranges(table: pd.DataFrame, file: str, wrong: set) -> list[Problem]:
-    """A range ends above its start, and stands once for a solute on a side of a system."""
-    problems = []
-    for i, row in table.iterrows():
-        if row["high_mm"] < row["low_mm"] and not wrong & {(i + 2, "low_mm"), (i + 2, "high_mm")}:
-            allowed = f"must be at least low_mm, which is {row['low_mm']:g}"
-            problems.append(Problem(file, i + 2, "high_mm", f"{row['high_mm']:g}", allowed))
-    for i in table.index[table.duplicated(["system", "solute", "side"])]:
-        row = table.loc[i]
-        allowed = f"{row['solute']} {row['side']} of {row['system']} stands in an earlier row; one range for each"
-        problems.append(Problem(file, int(i) + 2, "solute", row["solute"], allowed))
-    return problems
-
-
-def _check_diagrams(study: Study) -> list[Problem]:
-    """An arrow's number is that of an experiment with the analysis that gives it."""
-    if not study.diagrams:
-        return []
-    from mgk.report.diagrams import ARROWS
-
-    analyses, problems = {arrow.named_by: arrow.analysis for arrow in ARROWS.values()}, []
-    for name, experiment in study.diagrams.items():
-        asking = [e for a, e in study.analyses() if a == analyses.get(name)]
-        if name in analyses and experiment not in asking:
-            allowed = f"must be an experiment with the analysis {analyses[name]}{nearest(experiment, asking)}"
-            problems.append(Problem("config.yaml", None, f"diagrams.{name}", experiment, allowed))
-    return problems
 
 
 def _check_arms(table: pd.DataFrame, measure: str, file: str) -> list[Problem]:

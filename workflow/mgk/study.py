@@ -19,7 +19,7 @@ from mgk.tables.yaml_file import read_yaml
 # What Snakemake was given by --config and --configfile: set in the Snakefile, so that every job reads the same study.
 OVERRIDES_VARIABLE = "MGK_CONFIG_OVERRIDES"
 # Analyses that are a section of config.yaml of their own, and are made of tables or results rather than of raw files.
-OWN_SECTION = {"equilibria": "tabulated"}
+OWN_SECTION = ("equilibria", "synthesis")
 # Analyses that a study has once: keys of the clinical section that name a table. (That of the solutions goes by
 # raw_data/solutions.yaml.)
 ONCE = tuple(a.name for a in ANALYSES.values() if a.once and a.name not in ("solutions", *OWN_SECTION))
@@ -128,7 +128,8 @@ class Study:
             return {section: settings} if recipes else {}
         if section in OWN_SECTION:
             given = self._section(section)
-            own = {"analysis": section, "data": OWN_SECTION[section], "title": ANALYSES[section].title}
+            data = "tabulated" if section == "equilibria" else self._joined_data(section)
+            own = {"analysis": section, "data": data, "title": ANALYSES[section].title}
             return {section: {**given, **own}} if given else {}
         if section in ONCE:
             table = self._section("clinical").get(section)
@@ -161,7 +162,7 @@ class Study:
     def analyses(self) -> list[tuple[str, str]]:
         """Return (analysis, experiment) for everything that the config asks for, in reading order."""
         found = []
-        for section in ("solutions", *OWN_SECTION, *EXPERIMENTS, *ONCE):
+        for section in ("solutions", *EXPERIMENTS, *ONCE, *OWN_SECTION):
             for name, settings in self.experiments(section).items():
                 asked = settings.get("analysis", ONLY_ANALYSIS.get(section, []))
                 names = asked if isinstance(asked, list) else [asked]
@@ -171,9 +172,21 @@ class Study:
 
     def rests_on(self, section: str) -> list[tuple[str, str]]:
         """Return (analysis, experiment) of the results that an analysis with a section of its own reads."""
-        compared = self._section(section).get("compare", ()) if section == "equilibria" else ()
-        names = [c["experiment"] for c in compared if "experiment" in c]
-        return [("magnesium_calibration", name) for name in dict.fromkeys(names)]
+        given = self._section(section)
+        if section == "equilibria":
+            names = [c["experiment"] for c in given.get("compare", ()) if "experiment" in c]
+            return [("magnesium_calibration", name) for name in dict.fromkeys(names)]
+        if section != "synthesis" or not given:
+            return []
+        found = [("magnesium_calibration", name) for name in given["free_magnesium"]]
+        found += [("magnesium_block", given["block"]["experiment"]), ("atpase_activity", given["pump"]["experiment"])]
+        return [*found, *([("claims", "claims")] if given.get("claims") else [])]
+
+    def _joined_data(self, section: str) -> str:
+        """Return the kind of the experiments that an analysis joins: that of all of them, or mixed."""
+        joined = [(ANALYSES[a].section, e) for a, e in self.rests_on(section) if a != "claims"]
+        kinds = {self.data_of(s, e) for s, e in joined if e in self.experiments(s)}
+        return kinds.pop() if len(kinds) == 1 else "mixed"
 
     def table(self, name: str) -> pd.DataFrame:
         """Return an input table, `recordings`, `plates` or `curves`, checked.

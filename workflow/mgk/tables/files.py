@@ -1,5 +1,6 @@
 """Result tables as UTF-8 CSV: full double precision, written beside and moved in one step."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -40,3 +41,17 @@ ALWAYS_TEXT = (
     "segment_exclude", "analysis", "measure", "subgroup", "method", "test", "study", "note", "exclude", "species",
     "constants", "statistic",
 )  # fmt: skip
+
+
+def file_problems(raw_data: Path, name: str, look: Callable[[Path], list[str]] = lambda path: []) -> list[str]:
+    """Return what is wrong with a file that a table or the config names; `look` sees one that is there."""
+    path = raw_data / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(raw_data.resolve()):
+        return ["must be a path inside raw_data"]
+    if path.is_dir():
+        return ["is a folder; a file is needed"]
+    if not path.is_file():
+        return ["there is no such file in raw_data"]
+    if path.stat().st_size == 0:
+        return ["this file is empty"]
+    return look(path)

@@ -23,6 +23,7 @@ from mgk.report.chapters import (
     quality,
     relaxation,
     solutions,
+    synthesis,
 )
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.diagrams import chapter_diagrams
@@ -52,6 +53,7 @@ CHAPTERS: dict[str, Chapter] = {
     "clinical_summary": clinical.CHAPTER,
     "claims": claims.CHAPTER,
     "magnesium_forms": forms.CHAPTER,
+    "synthesis": synthesis.CHAPTER,
 }
 
 
