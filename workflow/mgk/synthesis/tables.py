@@ -111,6 +111,8 @@ def variance_table(model: Model) -> pd.DataFrame:
 
 def _shares(quantity: Quantity, a: Mapping, b: Mapping) -> list[dict]:
     of_a, of_b = quantity.function(a), quantity.function(b)
+    if not np.ptp(of_a):
+        return []  # no error, nothing to split
     rows, still = [], {source: np.zeros_like(values) for source, values in a.items()}
     for source in quantity.sources:
         mixed = quantity.function({**a, source: b[source]})
