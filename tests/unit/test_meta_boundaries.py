@@ -360,8 +360,18 @@ def test_the_quadrature_of_the_logit_normal_model_is_the_integral():
 
     pairs = zip(table["events"], table["n"], strict=True)
     exact = [integrate.quad(density, -15, 15, args=(x, n), epsabs=1e-14, limit=200)[0] for x, n in pairs]
-    found = sparse._marginal(arms, np.full((3, 1), mu), np.array([[tau]]), np.zeros((3, 1)))[0]
+    found = sparse._marginal(arms, np.full((3, 1), mu), np.array([tau]), np.zeros((3, 1)))[0]
     assert found + np.sum(sparse._log_choose(arms.n, arms.events)) == pytest.approx(np.sum(np.log(exact)), rel=1e-7)
+
+
+def test_one_study_gives_its_own_effect_and_no_spread():
+    table = sparse_table(effect_sizes(trials((5, 50, 12, 52), (0, 20, 0, 20)), "OR"), "x").set_index(["form", "model"])
+    assert table["estimate"].notna().tolist() == [True, False, False, False, False, False]
+    assert table["estimate"].iloc[0] == pytest.approx(np.log(5 * 40 / (45 * 12)))
+    assert (table["note"].iloc[1:] == "one study with information: nothing to estimate a spread from").all()
+    alone = pd.DataFrame({"study_id": ["a"], "study": "a", "events": 3, "n": 20})
+    share = sparse_table(effect_sizes(alone, "PLO"), "x")
+    assert share["estimate"].notna().tolist() == [True, False]
 
 
 def test_sparse_counts_without_an_answer_say_so():

@@ -16,7 +16,7 @@ as in metafor; counts of cluster trials enter divided by their design effect; no
 the full information matrix.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,11 @@ from mgk.tables.problems import InputError
 
 NODES = {0: 1, 1: 61, 2: 11}
 """Points of the quadrature in each of 0, 1 or 2 dimensions."""
+
+COARSE_NODES = {1: 11, 2: 5}
+COARSE_STEPS = 4
+SMALLEST_START = 0.02
+"""Points and Newton steps while the grid looks for the slope to climb, and where the climb begins at the least."""
 
 LAPLACE = "UM.RS (Laplace)"
 RANDOM_INTERCEPTS = ("UM.RS", LAPLACE)
@@ -81,7 +86,7 @@ class _Arms:
     """Counts of k studies in J arms with their linear predictor: design (J, p), the effect being column 0.
 
     `own_intercept` gives each study an intercept to be fitted. `loadings` (J, q), times the standard deviations (q,),
-    multiply q standard normal variables.
+    multiply q standard normal variables, over which `nodes` points in each dimension are taken.
     """
 
     form: str
@@ -90,10 +95,7 @@ class _Arms:
     design: np.ndarray
     own_intercept: bool
     loadings: np.ndarray
-
-    @property
-    def nodes(self) -> int:
-        return 1 if self.form == LAPLACE else NODES[self.loadings.shape[1]]
+    nodes: int
 
 
 def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> LogitNormal:
@@ -111,15 +113,16 @@ def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> Log
     Raises
     ------
     InputError
-        For an unknown form, no informative study, or counts for which the estimate is infinite.
+        For an unknown form, no informative study, one where a spread is asked for, or an infinite estimate.
     """
     arms = _arms(table, form, common)
+    if len(arms.events) == 1 and arms.loadings.shape[1]:
+        raise InputError("one study with information: nothing to estimate a spread from")
     if form == LAPLACE:
         beta, found, log_likelihood, variance = _laplace(arms)
     else:
-        found = _highest(arms)
-        fit = _inner(arms, found)
-        beta, log_likelihood, variance = fit.beta, fit.log_likelihood, _variance(arms, found, fit)
+        found, fit = _highest(arms)
+        beta, log_likelihood, variance = fit.beta, fit.log_likelihood, _variance(found, fit)
     sd = dict(zip(_sd_names(form, common), found, strict=True))
     return LogitNormal(
         form=form,
@@ -198,7 +201,8 @@ def _arms(table: pd.DataFrame, form: str, common: bool) -> _Arms:
         events, n = (counts[:, None] for counts in effective(table, PROPORTION))
         if events.sum() in (0, n.sum()):
             raise InputError("no events, or nothing but events, in all studies: the logit is infinite")
-        return _Arms(form, events, n, np.ones((1, 1)), False, np.ones((1, 0 if common else 1)))
+        q = 0 if common else 1
+        return _Arms(form, events, n, np.ones((1, 1)), False, np.ones((1, q)), NODES[q])
     if form not in TWO_ARMS:
         raise InputError(f"form {form!r}: allowed are {', '.join(TWO_ARMS)}, logit_normal")
     table = table[~double_zero(table)]
@@ -212,78 +216,119 @@ def _arms(table: pd.DataFrame, form: str, common: bool) -> _Arms:
     fixed = form == "UM.FS"
     design = np.array([[1.0], [0.0]]) if fixed else np.array([[1.0, 1.0], [0.0, 1.0]])
     loadings = np.array([[1.0, 0.5], [1.0, -0.5]])[:, 1 if fixed else 0 : 1 if common else 2]
-    return _Arms(form, np.column_stack([a, c]), np.column_stack([n1, n2]), design, fixed, loadings)
+    nodes = 1 if form == LAPLACE else NODES[loadings.shape[1]]
+    return _Arms(form, np.column_stack([a, c]), np.column_stack([n1, n2]), design, fixed, loadings, nodes)
 
 
 @dataclass(frozen=True)
 class _Inner:
+    """The highest point at given standard deviations, and how the likelihood changes there.
+
+    `slope` (q,) is that by the standard deviations; `information` (p + q, p + q) is that of coefficients and standard
+    deviations, the studies' own intercepts being fitted.
+    """
+
     beta: np.ndarray
+    own: np.ndarray
+    modes: np.ndarray
     log_likelihood: float
+    slope: np.ndarray
     information: np.ndarray
 
 
-def _inner(arms: _Arms, sds: np.ndarray) -> _Inner:
+def _inner(arms: _Arms, sds: np.ndarray, start: _Inner | None = None, steps: int = NEWTON_STEPS) -> _Inner:
     """Maximise over the coefficients (and the studies' own intercepts) with the standard deviations held.
 
-    For these the likelihood is concave: Newton steps, halved while they do not climb, end at its top.
+    For these the likelihood is concave: Newton steps, halved while they do not climb, end at its top. `start`, the fit
+    at other standard deviations, saves some of them.
     """
-    k, p = len(arms.events), arms.design.shape[1]
-    L = arms.loadings * sds
-    rate = (arms.events.sum(axis=1) + 0.5) / (arms.n.sum(axis=1) + 1)
-    own = special.logit(rate) if arms.own_intercept else np.zeros(k)
-    beta = np.zeros(p)
-    if not arms.own_intercept:
-        beta[-1] = special.logit(np.clip(arms.events.sum() / arms.n.sum(), 1e-6, 1 - 1e-6))
-    modes = np.zeros((k, L.shape[1]))
-    value, gradient, hessian, modes = _marginal(arms, arms.design @ beta + own[:, None], L, modes)
-    for _ in range(NEWTON_STEPS):
-        g_beta, information = arms.design.T @ gradient.sum(axis=0), -arms.design.T @ hessian.sum(axis=0) @ arms.design
+    k, p, q = len(arms.events), arms.design.shape[1], len(sds)
+    beta, own, modes = (start.beta, start.own, start.modes) if start else _first(arms)
+    own_direction = np.concatenate([np.ones(arms.events.shape[1]), np.zeros(q)])
+    directions = np.zeros((len(own_direction), p + q))
+    directions[: len(arms.design), :p], directions[len(arms.design) :, p:] = arms.design, np.eye(q)
+    value, gradient, hessian, modes = _marginal(arms, arms.design @ beta + own[:, None], sds, modes)
+    for _ in range(steps):
+        slope, information = directions.T @ gradient.sum(axis=0), -directions.T @ hessian.sum(axis=0) @ directions
         if arms.own_intercept:
-            curvature, cross = -hessian.sum(axis=(1, 2)), -hessian.sum(axis=1) @ arms.design
+            by_own = -own_direction @ hessian
+            curvature, cross, own_slope = by_own @ own_direction, by_own @ directions, gradient @ own_direction
             information = information - (cross / curvature[:, None]).T @ cross
-            g_beta = g_beta - cross.T @ (gradient.sum(axis=1) / curvature)
-        step = np.linalg.solve(information, g_beta)
-        own_step = (gradient.sum(axis=1) - cross @ step) / curvature if arms.own_intercept else np.zeros(k)
+            slope = slope - cross.T @ (own_slope / curvature)
+        step = np.linalg.solve(information[:p, :p], slope[:p])
+        own_step = (own_slope - cross[:, :p] @ step) / curvature if arms.own_intercept else np.zeros(k)
         size = max(np.abs(step).max(), np.abs(own_step).max())
         if size < 1e-10:
             break
         scale = min(1.0, 3.0 / size)
         while scale > SMALLEST_STEP:
             trial = beta + scale * step, own + scale * own_step
-            found = _marginal(arms, arms.design @ trial[0] + trial[1][:, None], L, modes)
+            found = _marginal(arms, arms.design @ trial[0] + trial[1][:, None], sds, modes)
             if found[0] >= value - QUADRATURE_ERROR * (1 + abs(value)):
                 break
             scale /= 2
         (beta, own), (value, gradient, hessian, modes) = trial, found
-    return _Inner(beta, value + float(np.sum(_log_choose(arms.n, arms.events))), information)
+    log_likelihood = value + float(np.sum(_log_choose(arms.n, arms.events)))
+    return _Inner(beta, own, modes, log_likelihood, slope[p:], information)
 
 
-def _marginal(arms, eta, L, modes):
-    """Return log-likelihood, its gradient (k, J) and Hessian (k, J, J) by the predictors eta (k, J), and the modes.
+def _first(arms: _Arms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return coefficients, own intercepts and modes to start from: no effect, the risks of the studies or of all."""
+    k, p = len(arms.events), arms.design.shape[1]
+    beta, own = np.zeros(p), np.zeros(k)
+    if arms.own_intercept:
+        own = special.logit((arms.events.sum(axis=1) + 0.5) / (arms.n.sum(axis=1) + 1))
+    else:
+        beta[-1] = _overall_logit(arms)
+    return beta, own, np.zeros((k, arms.loadings.shape[1]))
+
+
+def _overall_logit(arms: _Arms) -> float:
+    return float(special.logit(np.clip(arms.events.sum() / arms.n.sum(), 1e-6, 1 - 1e-6)))
+
+
+def _integrand(arms, eta, L, modes):
+    """Return the log of the integrands (k, g) at g nodes, with nodes z (k, g, q), predictors (k, g, J) and modes.
 
     Each study's integral over z ~ N(0, I) of its binomial probabilities at eta + L z is taken at the mode of the
     integrand, in units of its curvature (Liu and Pierce 1994).
     """
     y, n = arms.events, arms.n
     modes, root = _modes(y, n, eta, L, modes)
-    q = L.shape[1]
-    nodes, log_weights = _nodes(q, arms.nodes)
-    z = modes[:, None, :] + np.einsum("kqr,gr->kgq", root, nodes)
+    nodes, log_weights = _nodes(L.shape[1], arms.nodes)
+    z = modes[:, None, :] + nodes @ root.transpose(0, 2, 1)
     predictor = eta[:, None, :] + z @ L.T
     log_integrand = np.sum(y[:, None, :] * predictor - n[:, None, :] * np.logaddexp(0, predictor), axis=2)
     log_integrand += -0.5 * np.sum(z**2, axis=2) + log_weights + 0.5 * np.sum(nodes**2, axis=1)
-    if q:
+    if L.shape[1]:
         log_integrand += np.linalg.slogdet(root)[1][:, None]
-    total = special.logsumexp(log_integrand, axis=1)
-    weight = np.exp(log_integrand - total[:, None])
+    return log_integrand, z, predictor, modes
+
+
+def _marginal(arms, eta, sds, modes):
+    """Return log-likelihood, its gradient (k, J + q) and Hessian by predictors eta (k, J) and sds, and the modes.
+
+    The derivatives are means over the random effects given the counts (Louis 1982).
+    """
+    y, n, arm_count = arms.events, arms.n, arms.events.shape[1]
+    log_integrand, z, predictor, modes = _integrand(arms, eta, arms.loadings * sds, modes)
+    top = log_integrand.max(axis=1, keepdims=True)
+    weight = np.exp(log_integrand - top)
+    sums = weight.sum(axis=1, keepdims=True)
+    value = float(np.sum(top + np.log(sums)))
+    weight /= sums
     probability = special.expit(predictor)
     score = y[:, None, :] - n[:, None, :] * probability
-    gradient = np.einsum("kg,kgj->kj", weight, score)
-    spread = score - gradient[:, None, :]
-    hessian = np.einsum("kg,kgi,kgj->kij", weight, spread, spread)
-    within = np.einsum("kg,kgj->kj", weight, n[:, None, :] * probability * (1 - probability))
-    hessian[:, np.arange(y.shape[1]), np.arange(y.shape[1])] -= within
-    return float(np.sum(total)), gradient, hessian, modes
+    binomial = n[:, None, :] * probability * (1 - probability)
+    score = np.concatenate([score, (score @ arms.loadings) * z], axis=2)
+    gradient = (weight[:, None, :] @ score)[:, 0, :]
+    spread = (score - gradient[:, None, :]) * np.sqrt(weight)[:, :, None]
+    hessian = spread.transpose(0, 2, 1) @ spread
+    for arm in range(arm_count):
+        change = np.concatenate([np.broadcast_to(np.eye(arm_count)[arm], predictor.shape), arms.loadings[arm] * z], 2)
+        change = change * np.sqrt(weight * binomial[:, :, arm])[:, :, None]
+        hessian -= change.transpose(0, 2, 1) @ change
+    return value, gradient, hessian, modes
 
 
 def _modes(y, n, eta, L, z):
@@ -313,34 +358,42 @@ def _nodes(q: int, points: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([g.ravel() for g in grids], axis=1), np.sum([w.ravel() for w in weights], axis=0)
 
 
-def _highest(arms: _Arms) -> np.ndarray:
-    """Return the standard deviations (q,) where the profile likelihood is highest, 0 where that is at a bound."""
+def _highest(arms: _Arms) -> tuple[np.ndarray, _Inner]:
+    """Return the standard deviations (q,) where the profile likelihood is highest, 0 at a bound, and the fit there.
+
+    A coarse grid finds the slope to climb, so that no lower top is taken for the highest.
+    """
     q = arms.loadings.shape[1]
     if q == 0:
-        return np.empty(0)
-
-    def depth(sds):
-        return -_inner(arms, np.abs(np.atleast_1d(sds))).log_likelihood
-
+        return np.empty(0), _inner(arms, np.empty(0))
+    coarse = replace(arms, nodes=COARSE_NODES[q])
     axis = np.concatenate([[0.0], np.geomspace(0.05, 5.0, 10 if q == 1 else 5)])
     points = np.stack(np.meshgrid(*[axis] * q, indexing="ij"), axis=-1).reshape(-1, q)
-    best = points[np.argmin([depth(point) for point in points])]
-    if q == 1:
-        place = int(np.argmin(np.abs(axis - best)))
-        ends = axis[max(0, place - 1)], axis[place + 1] if place + 1 < len(axis) else 2 * LARGEST_SD
-        found = optimize.minimize_scalar(depth, bounds=ends, method="bounded", options={"xatol": 1e-8})
-    else:
-        simplex = best + np.vstack([np.zeros(q), np.diag(np.maximum(0.3 * best, 0.02))])
-        options = {"xatol": 1e-6, "fatol": 1e-10, "maxiter": 1000, "initial_simplex": simplex}
-        found = optimize.minimize(depth, best, method="Nelder-Mead", options=options)
-    sds = np.abs(np.atleast_1d(found.x))
+    fits = [_inner(coarse, points[0], steps=COARSE_STEPS)]
+    for point in points[1:]:
+        fits.append(_inner(coarse, point, fits[-1], COARSE_STEPS))
+    best = int(np.argmax([fit.log_likelihood for fit in fits]))
+    fit = fits[best]
+
+    def depth(sds):
+        nonlocal fit  # a good start for the next point
+        fit = _inner(arms, sds, fit)
+        return -fit.log_likelihood, -fit.slope
+
+    options = {"ftol": 1e-15, "gtol": 1e-7, "maxiter": 500}
+    start = np.maximum(points[best], SMALLEST_START)  # at 0 the slope is 0, whether it is a top or not
+    beyond = np.append(axis[1:], 2 * LARGEST_SD)
+    bounds = [(0, beyond[np.searchsorted(axis, sd)]) for sd in points[best]]
+    sds = optimize.minimize(depth, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     if np.any(sds > LARGEST_SD):
         raise InputError("the likelihood rises without end with the spread between studies")
+    fit = _inner(arms, sds, fit)
     for i in range(q):  # a bound is taken as such when it is no lower than what the search came to
         at_bound = np.where(np.arange(q) == i, 0.0, sds)
-        if depth(at_bound) <= depth(sds) + 1e-9:
-            sds = at_bound
-    return sds
+        bound = _inner(arms, at_bound, fit)
+        if bound.log_likelihood >= fit.log_likelihood - 1e-9:
+            sds, fit = at_bound, bound
+    return sds, fit
 
 
 def _laplace(arms: _Arms) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -354,13 +407,11 @@ def _laplace(arms: _Arms) -> tuple[np.ndarray, np.ndarray, float, float]:
 
     def depth(at):
         nonlocal modes  # a good start for the next point
-        value, _, _, modes = _marginal(
-            arms, np.tile(arms.design @ at[:p], (len(modes), 1)), arms.loadings * at[p:], modes
-        )
-        return -value
+        eta = np.tile(arms.design @ at[:p], (len(modes), 1))
+        log_integrand, _, _, modes = _integrand(arms, eta, arms.loadings * at[p:], modes)
+        return -float(np.sum(log_integrand))
 
-    level = special.logit(np.clip(arms.events.sum() / arms.n.sum(), 1e-6, 1 - 1e-6))
-    starts = [np.array([0.0, level, *[sd] * q]) for sd in LAPLACE_STARTS]
+    starts = [np.array([0.0, _overall_logit(arms), *[sd] * q]) for sd in LAPLACE_STARTS]
     tries = [optimize.minimize(depth, start, method="BFGS", jac="3-point", options={"gtol": 1e-5}) for start in starts]
     best = min(tries, key=lambda found: found.fun)
     if np.abs(best.jac).max() > STEEPEST_TOP:
@@ -387,31 +438,13 @@ def _curvature(depth, at: np.ndarray, free: np.ndarray) -> np.ndarray:
     return found
 
 
-def _variance(arms: _Arms, sds: np.ndarray, fit: _Inner) -> float:
-    """Return the variance of the effect from the full information: that with the spread known, and what it adds.
+def _variance(sds: np.ndarray, fit: _Inner) -> float:
+    """Return the variance of the effect from the full information.
 
-    The added part is d' V d, with d the change of the effect by the standard deviations and V the inverse curvature of
-    the profile likelihood. A standard deviation at its bound 0 adds nothing: the likelihood is symmetric there.
+    A standard deviation at its bound 0 adds nothing: the likelihood is symmetric there.
     """
-    known = float(np.linalg.inv(fit.information)[0, 0])
-    inner = np.flatnonzero(sds > 0)
-    if len(inner) == 0:
-        return known
-    steps = np.zeros((len(inner), len(sds)))
-    steps[np.arange(len(inner)), inner] = STEP * sds[inner]
-    fits = {(i, s): _inner(arms, sds + s * steps[i]) for i in range(len(inner)) for s in (1, -1)}
-    widths = STEP * sds[inner]
-    change = np.array([(fits[i, 1].beta[0] - fits[i, -1].beta[0]) / (2 * widths[i]) for i in range(len(inner))])
-    curvature = np.zeros((len(inner), len(inner)))
-    for i in range(len(inner)):
-        second = fits[i, 1].log_likelihood - 2 * fit.log_likelihood + fits[i, -1].log_likelihood
-        curvature[i, i] = -second / widths[i] ** 2
-        for j in range(i):
-            corners = [
-                s * t * _inner(arms, sds + s * steps[i] + t * steps[j]).log_likelihood for s in (1, -1) for t in (1, -1)
-            ]
-            curvature[i, j] = curvature[j, i] = -float(np.sum(corners)) / (4 * widths[i] * widths[j])
-    return known + float(change @ np.linalg.solve(curvature, change))
+    free = np.concatenate([np.full(len(fit.beta), True), sds > 0])
+    return float(np.linalg.inv(fit.information[np.ix_(free, free)])[0, 0])
 
 
 def _log_choose(n, k):
