@@ -77,7 +77,7 @@ def test_heterogeneity_and_conventions_are_written_below(magnesium):
     assert "Q = 57.72, df = 21, p < 0.0001" in note
     assert "I² = 82 % (from τ²), 64 % (from Q)" in note
     assert "1/2 added to all four cells (a zero cell) (n = 2)" in note
-    assert "narrows the interval" in note
+    assert "the interval is narrower than the normal one" in note
     assert fig.get_suptitle() == "Magnesium, deaths"
 
 

@@ -70,7 +70,8 @@ def test_a_method_with_tau2_0_although_q_is_significant_says_so(magnesium_pooled
 def test_knapp_hartung_may_be_narrower_and_its_modified_form_never_is(magnesium_pooled):
     z, knha, adhoc = (pooled_row(magnesium_pooled, ("REML", test)) for test in ("z", "knha", "adhoc"))
     assert knha["se"] < z["se"]
-    assert "narrows" in knha["note"]
+    assert knha["note"] == "the interval is narrower than the normal one (Knapp-Hartung factor 0.797, t on 21 df)"
+    assert knha["ci_high"] - knha["ci_low"] < z["ci_high"] - z["ci_low"]
     assert adhoc["se"] == z["se"]
     assert adhoc["ci_low"] < z["ci_low"]
     assert adhoc["note"] == ""
@@ -112,13 +113,26 @@ def test_two_studies_have_no_prediction_interval():
     assert random["note"].str.contains("no prediction interval below three studies").all()
 
 
+def test_a_factor_below_1_with_two_studies_does_not_make_the_interval_narrow():
+    effects = [0.30, 0.31], [0.01, 0.02]
+    knha, z = pool(*effects, "REML", "knha"), pool(*effects, "REML", "z")
+    assert knha.se < z.se
+    assert 0 < knha.ci_high - knha.ci_low < z.ci_high - z.ci_low
+    assert "narrower than the normal one" in knha.note
+    effects = [0.2, 0.35], [0.01, 0.02]
+    knha, z = pool(*effects, "REML", "knha"), pool(*effects, "REML", "z")
+    assert knha.se < z.se
+    assert knha.ci_high - knha.ci_low > z.ci_high - z.ci_low
+    assert "Knapp-Hartung" not in knha.note
+
+
 def test_identical_effects_say_that_nothing_is_between_them():
     pooled = pool([0.3, 0.3, 0.3], [0.01, 0.02, 0.04], "REML", "knha")
     assert pooled.tau2 == pooled.i2 == 0
     assert pooled.se == pytest.approx(0, abs=1e-15)
     assert np.isnan(pooled.tau2_ci_low)
     assert "interval of tau2 is empty" in pooled.note
-    assert "narrows" in pooled.note
+    assert "the effects are the same: the interval has no width" in pooled.note
     assert pool([0.3, 0.3, 0.3], [0.01, 0.02, 0.04], "REML", "adhoc").se == pytest.approx(np.sqrt(1 / 175))
 
 
@@ -189,7 +203,7 @@ def test_models_that_disagree_are_both_stated(magnesium, magnesium_pooled):
     text = compare_models(magnesium_pooled, magnesium)
     assert "common effect (inverse variance): 0.99 (0.94 to 1.05)" in text
     assert "random effects (REML, Knapp-Hartung interval): 0.58 (0.44 to 0.77)" in text
-    assert "Note on the random effects: Knapp-Hartung factor 0.797 narrows the interval." in text
+    assert "Note on the random effects: the interval is narrower than the normal one (Knapp-Hartung factor" in text
     assert "The two models disagree: the common-effect interval includes 1 and the random-effects interval does" in text
     for word in ("effective", "benefit", "harm", "significant", "works"):
         assert word not in text

@@ -29,7 +29,7 @@ from mgk.meta.effects import (
     peto_terms,
     summary_n,
 )
-from mgk.meta.tails import chi_square_tail, two_sided
+from mgk.meta.tails import chi_square_tail, scaling_note, two_sided
 from mgk.tables.problems import InputError
 
 RANDOM_METHODS = tuple(heterogeneity.ESTIMATORS)
@@ -397,8 +397,8 @@ def _pooled(fit, q, tau2, spread, model, method, test, k, level, pi_rule) -> Poo
     notes = []
     if model == "common" and test in ("knha", "adhoc"):
         notes.append("Knapp-Hartung's factor is meant for random effects")
-    if factor < 0.9995:  # with PM it is 1 by construction, give or take rounding
-        notes.append(f"Knapp-Hartung factor {factor:.3g} narrows the interval")
+    if scaled := scaling_note(factor, k - 1, level):
+        notes.append(scaled)
     pooled = Pooled(model, method, test, k, estimate, se, estimate - half_width, estimate + half_width)
     pooled = _with_q(pooled, q, k)
     if model == "random":

@@ -23,7 +23,7 @@ import pandas as pd
 from scipy import stats
 
 from mgk.meta import heterogeneity
-from mgk.meta.tails import two_sided
+from mgk.meta.tails import scaling_note, two_sided
 from mgk.tables.problems import InputError
 
 TESTS = ("z", "knha")
@@ -222,7 +222,7 @@ def meta_regression(
         r2=100 * max(0.0, 1 - tau2 / total) if total > 0 else np.nan,
         i2=100 * tau2 / (tau2 + typical) if method != "IV" else 100 * max(0.0, 1 - (k - p) / qe) if qe > 0 else 0.0,
         h2=1 + tau2 / typical if method != "IV" else qe / (k - p),
-        note=_note(k, p, tau2, total, factor, int((~design.used).sum())),
+        note=_note(k, p, tau2, total, scaling_note(factor, k - p, level), int((~design.used).sum())),
     )
 
 
@@ -289,7 +289,7 @@ def _centred(X: np.ndarray) -> np.ndarray:
     return np.column_stack([X[:, 0], X[:, 1:] - _means(X)])
 
 
-def _note(k, p, tau2, total, factor, left_out) -> str:
+def _note(k, p, tau2, total, scaled, left_out) -> str:
     notes = []
     if left_out:
         notes.append(f"{left_out} studies without a value left out")
@@ -299,6 +299,4 @@ def _note(k, p, tau2, total, factor, left_out) -> str:
         notes.append("residual tau2 at its bound 0")
     if total == 0:
         notes.append("no r2: tau2 is 0 without moderators")
-    if factor < 0.9995:
-        notes.append(f"Knapp-Hartung factor {factor:.3g} narrows the intervals")
-    return "; ".join(notes)
+    return "; ".join([*notes, *([scaled] if scaled else [])])
