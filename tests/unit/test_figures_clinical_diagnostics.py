@@ -139,7 +139,7 @@ def test_sequences_show_the_numbers_of_their_tables(magnesium):
     assert texts[-1] == "0.58 [0.44, 0.77]"
     assert len(texts) == len(effects)
     names = [t.get_text() for t in fig.axes[1].get_yticklabels()]
-    assert names[0] == "− Morton"
+    assert names[0] == "− Morton 1984"
     assert fig.axes[0].get_yticklabels()[0].get_text() == "+ Morton 1984"
 
 

@@ -38,7 +38,7 @@ def demonstration(house, name):
 
 def test_the_disagreement_of_the_models_on_magnesium_is_told(house):
     methods, results, _ = told(demonstration(house, "iv_magnesium"), {"measure": "OR", "moderators": ["year"]})
-    assert "odds ratio (OR), analysed on the log scale, of 22 rows" in methods
+    assert "odds ratio (OR), analysed on the log scale, of 22 studies" in methods
     assert "in 2 of them" in methods
     assert "Meta-regression (REML; z and Knapp-Hartung) on year" in methods
     assert "The two models disagree" in results

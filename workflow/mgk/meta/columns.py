@@ -13,6 +13,13 @@ ESTIMATES = ("estimate", "se", "ci_low", "ci_high", "ci_level", "scale")
 PUBLISHED_SCALES = {"ratio": "log", "log": "log", "linear": "linear"}
 
 
+def study_name(study: pd.Series) -> str:
+    """Return the name of a study with its year, where it has one that the name does not hold already."""
+    name, year = str(study["study"]), study.get("year")
+    shown = "" if year is None or pd.isna(year) else f"{year:g}" if isinstance(year, float) else str(year)
+    return name if shown in name else f"{name} {shown}"
+
+
 def numbers(table: pd.DataFrame, name: str) -> np.ndarray:
     """Return a column as numbers; what is absent, empty or not a number is NaN."""
     if name not in table:

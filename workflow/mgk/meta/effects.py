@@ -212,6 +212,11 @@ def check_rows(table: pd.DataFrame, measure: str) -> list[RowProblem]:
     return sorted(found, key=lambda p: p[:2])
 
 
+def part(frame: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return columns of a table for the eye: rounded, and back-transformed values under their short names."""
+    return frame[list(names)].rename(columns=lambda name: name.removeprefix("back_transformed_")).round(4)
+
+
 def back_transform(
     frame: pd.DataFrame, columns: dict[str, str], scale: str | None = None, n: np.ndarray | float = np.inf
 ) -> pd.DataFrame:

@@ -10,6 +10,7 @@ Limits: words only; every number comes from the tables of `mgk.meta`.
 import numpy as np
 import pandas as pd
 
+from mgk.meta.columns import study_name
 from mgk.meta.designs import SHARED
 from mgk.meta.effects import CORRECTED, SCALES, find_measure
 from mgk.meta.plan import Plan
@@ -32,6 +33,9 @@ KNOWN_MODERATORS = {
 FEWEST_FOR_SMALL_STUDY = 10
 """Below this, tests of small-study effects are not told in a sentence (Sterne and others 2011, BMJ 343:d4002)."""
 
+FEWEST_FOR_A_NEW_ONE = 3
+"""Below this there is no prediction interval, and no study can be told from the rest."""
+
 EGGER = "egger_rma"
 
 
@@ -50,7 +54,8 @@ def methods_paragraph(plan: Plan, effects: pd.DataFrame, *, level: float = 0.95)
     measure, scale = find_measure(plan.measure), effects["scale"].iloc[0]
     on = "as it is" if scale == "linear" else f"on the {scale} scale"
     corrected = int(effects["zero_rule"].isin(CORRECTED).sum())
-    studies = "1 study" if len(effects) == 1 else f"{len(effects)} rows"
+    depend = [name for name in (plan.cluster, SHARED if SHARED in effects else "") if name]
+    studies = "1 study" if len(effects) == 1 else f"{len(effects)} {'rows' if depend else 'studies'}"
     told = [f"The effect measure is the {measure.label} ({plan.measure}), analysed {on}, of {studies}."]
     if corrected:
         rules = effects.loc[effects["zero_rule"].isin(CORRECTED), "zero_rule"].drop_duplicates()
@@ -65,25 +70,31 @@ def methods_paragraph(plan: Plan, effects: pd.DataFrame, *, level: float = 0.95)
     )
     told.append(
         f"Intervals are at {100 * level:g} %. Heterogeneity: Cochran's Q, tau2 with its Q-profile interval, I2 from "
-        "tau2 and from Q; the prediction interval is the estimate plus or minus a t quantile with k - 2 degrees of "
-        "freedom times the root of se2 + tau2."
+        "tau2 and from Q."
     )
-    told.append(
-        "Diagnostics: each study left out, studies added one by one"
-        f" in the order of {plan.order or ('year' if _has(effects, 'year') else 'the table')}, influence, "
-        "Egger's and Begg's tests and, for odds ratios, Harbord's and Peters', trim and fill."
-    )
+    if len(effects) < FEWEST_FOR_A_NEW_ONE:
+        told.append("With two studies there is no prediction interval, and there are no diagnostics.")
+    else:
+        told.append(
+            "The prediction interval is the estimate plus or minus a t quantile with k - 2 degrees of freedom times "
+            "the root of se2 + tau2. Diagnostics: each study left out, studies added one by one in the order of "
+            f"{plan.order or ('year' if _has(effects, 'year') else 'the table')}, influence, Egger's and Begg's tests"
+            f"{_tests_of_odds(plan.measure)}, trim and fill."
+        )
     if plan.moderators:
         told.append(f"Meta-regression (REML; z and Knapp-Hartung) on {', '.join(plan.moderators)}.")
     if plan.subgroup:
         told.append(f"Subgroups by {plan.subgroup}, each with its own tau2.")
-    depend = [name for name in (plan.cluster, SHARED if SHARED in effects else "") if name]
     if depend:
         told.append(
             f"Rows with the same {' or '.join(depend)} depend on each other: a three-level model and cluster-robust "
             "variance (CR2) stand beside the models that take every row as independent."
         )
     return " ".join(told)
+
+
+def _tests_of_odds(measure: str) -> str:
+    return ", Harbord's and Peters' tests" if measure in ("OR", "PETO") else ""
 
 
 def results_paragraph(
@@ -102,7 +113,7 @@ def results_paragraph(
         told.append(_heterogeneity(random))
     if np.isfinite(random["pi_low"]):
         told.append(_prediction(random, measure, scale))
-    told += [*_left_out(leave_one_out, measure, random), *_small_study(small_study, measure)]
+    told += [*_left_out(leave_one_out, effects, random), *_small_study(small_study, measure)]
     told += [*_moderators(moderators), *_dependent(dependent, measure)]
     return " ".join(told)
 
@@ -151,10 +162,11 @@ def _has(table: pd.DataFrame, name: str) -> bool:
 def _heterogeneity(random: pd.Series) -> str:
     p = "p < 0.0001" if random["q_p"] < 1e-4 else f"p = {random['q_p']:.2g}"
     tau = f"tau2 = {random['tau2']:.3g}"
+    freedom = "1 degree of freedom" if random["q_df"] == 1 else f"{random['q_df']:.0f} degrees of freedom"
     if np.isfinite(random["tau2_ci_low"]):
         tau += f" ({random['tau2_ci_low']:.3g} to {random['tau2_ci_high']:.3g})"
     return (
-        f"Heterogeneity: Q = {random['q']:.2f} on {random['q_df']:.0f} degrees of freedom ({p}), {tau}, I2 = "
+        f"Heterogeneity: Q = {random['q']:.2f} on {freedom} ({p}), {tau}, I2 = "
         f"{random['i2']:.0f} % from tau2 and {random['i2_q']:.0f} % from Q."
     )
 
@@ -168,7 +180,8 @@ def _prediction(random: pd.Series, measure, scale: str) -> str:
     return f"{told} and {includes} {SCALES[scale](measure.null):g}."
 
 
-def _left_out(table: pd.DataFrame, measure, random: pd.Series) -> list[str]:
+def _left_out(table: pd.DataFrame, effects: pd.DataFrame, random: pd.Series) -> list[str]:
+    measure = find_measure(effects["measure"].iloc[0])
     rows = table[(table["model"] == "random") & table["estimate"].notna()]
     if len(rows) < 3:
         return []
@@ -180,9 +193,8 @@ def _left_out(table: pd.DataFrame, measure, random: pd.Series) -> list[str]:
     changed = rows[includes != (random["ci_low"] <= measure.null <= random["ci_high"])]
     if changed.empty:
         return [f"{told}, and whether its interval includes no effect depends on no single study."]
-    return [
-        f"{told}; whether its interval includes no effect changes without {', '.join(changed['study'].astype(str))}."
-    ]
+    matter = [study_name(s) for _, s in effects.iterrows() if s["study_id"] in set(changed["study_id"])]
+    return [f"{told}; whether its interval includes no effect changes without {', '.join(matter)}."]
 
 
 def _small_study(table: pd.DataFrame, measure) -> list[str]:
@@ -197,8 +209,8 @@ def _small_study(table: pd.DataFrame, measure) -> list[str]:
     names = ("limit_estimate", "limit_ci_low", "limit_ci_high")
     limit, low, high = (show_value(row[f"back_transformed_{n}"], measure) for n in names)
     told = [
-        f"Egger's test (random-effects form): p = {row['p']:.2g}, estimate at a standard error of 0 {limit} "
-        f"({low} to {high})."
+        f"Egger's test (random-effects form): p = {row['p']:.2g}; extrapolated to a standard error of 0, the "
+        f"estimate is {limit} ({low} to {high})."
     ]
     fill = table[(table["procedure"] == "trim_fill_L0") & (table["model"] == "random")]
     if len(fill) and np.isfinite(fill["n_missing"].iloc[0]):

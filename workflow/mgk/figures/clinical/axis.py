@@ -28,6 +28,9 @@ CLOSEST = 0.09
 """Least distance of two ticks, as a share of the axis."""
 
 
+LONGEST_NAME = 44
+"""Most characters of the name of a study or subgroup."""
+
 MOST_TICKS, MOST_CHARACTERS = 8, 28
 """Most ticks of an axis of ratios, and most characters of all of them together."""
 
@@ -73,6 +76,11 @@ def axis_name(measure: Measure, scale: str) -> str:
 def measure_and_scale(effects: pd.DataFrame) -> tuple[Measure, str]:
     """Return the measure of a table of effects, and its analysis scale."""
     return find_measure(effects["measure"].iloc[0]), effects["scale"].iloc[0]
+
+
+def shortened(name: str) -> str:
+    """Return the name of a study, cut to what fits beside a plot."""
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
 
 
 def plain(text: str) -> str:

@@ -225,7 +225,7 @@ def _labbe(axes, effects: pd.DataFrame, pooled: pd.DataFrame, influence: pd.Data
         if np.isfinite(row["estimate"]):
             axes.plot(risk, RISK_CURVES[measure.name](risk, row["estimate"]), color=colour, ls=ls, label=row["model"])
     sizes = np.clip(300 * people / people.max(), 8, None)
-    axes.scatter(control, treated, s=sizes, facecolors="none", edgecolors=style.PALETTE[0])
+    axes.scatter(control, treated, s=sizes, facecolors="none", edgecolors=style.PALETTE[0], clip_on=False)
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
     axes.set_aspect("equal")

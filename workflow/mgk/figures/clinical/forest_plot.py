@@ -15,9 +15,10 @@ from mgk.figures.clinical.axis import (
     measure_and_scale,
     plain,
     set_scale,
+    shortened,
     summary_label,
 )
-from mgk.meta.columns import COUNTS, MEANS, PROPORTION
+from mgk.meta.columns import COUNTS, MEANS, PROPORTION, study_name
 from mgk.meta.effects import CORRECTED, SCALES, Measure
 from mgk.meta.pooling import COMMON, RANDOM, pooled_row, show_value
 
@@ -29,7 +30,6 @@ CHARACTER_IN = 0.067
 LARGEST_SQUARE_PT = 11.0
 """Side of the square of a study that carried all the weight of the heaviest one."""
 
-LONGEST_LABEL = 44
 MARK = "*"
 COLUMN_IN = 0.95
 BIAS_IN = 0.3
@@ -275,9 +275,7 @@ def _subgroups(pooled: pd.DataFrame, random: tuple[str, str], common: tuple[str,
 
 def _subgroup_label(row: pd.Series) -> str:
     name = str(row["subgroup"])
-    return plain(
-        f"{name[:LONGEST_LABEL]}, k = {row['k']:.0f} ({row['model']} effect{'s' * (row['model'] == 'random')})"
-    )
+    return plain(f"{shortened(name)}, k = {row['k']:.0f} ({row['model']} effect{'s' * (row['model'] == 'random')})")
 
 
 def _write_subgroup(left, plot, right, place: float, row: pd.Series, label: str, measure: Measure) -> None:
@@ -371,12 +369,8 @@ def _heterogeneity(common: pd.Series, random: pd.Series) -> str:
 
 def _label(study: pd.Series) -> str:
     """Return name and year of a study, shortened to what fits, with a mark when its cells were changed."""
-    year = "" if pd.isna(study.get("year")) or str(study["year"]) in study["study"] else f" {study['year']}"
     mark = f" {MARK}" if study["zero_rule"] in CORRECTED else ""
-    name = study["study"]
-    if len(name) > LONGEST_LABEL:
-        name = name[: LONGEST_LABEL - 1] + "…"
-    return plain(f"{name}{year}{mark}")
+    return plain(f"{shortened(study_name(study))}{mark}")
 
 
 def _write_effect(right, place: float, row: pd.Series, measure: Measure, **style_of_text) -> None:

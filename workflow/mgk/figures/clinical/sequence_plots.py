@@ -7,13 +7,17 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from mgk.figures import style
-from mgk.figures.clinical.axis import axis_name, interval, measure_and_scale, plain, set_scale
+from mgk.figures.clinical.axis import axis_name, interval, measure_and_scale, plain, set_scale, shortened
 from mgk.figures.clinical.diagnostic_plots import FEWEST, words_only
+from mgk.meta.columns import study_name
 from mgk.meta.pooling import show_value
 from mgk.meta.regression import meta_regression
 from mgk.tables.problems import InputError
 
 ROW_IN = 0.2
+SIDE_IN = 0.15
+"""Height of a row, and room beside the words: a browser sets them wider than they were measured, in inches."""
+
 MODELS = {"common": (style.GREY, "s", -0.16), "random": (style.PALETTE[1], "o", 0.16)}
 LARGEST_BUBBLE = 260.0
 
@@ -36,13 +40,14 @@ def sequences(cumulative: pd.DataFrame, leave_one_out: pd.DataFrame, effects: pd
     k = len(effects)
     if k < FEWEST:
         return words_only(title, [f"no cumulative and no leave-one-out forest: {k} of at least {FEWEST} studies"])
-    measure, scale = measure_and_scale(effects)
+    measure, _ = measure_and_scale(effects)
     fig, axes = style.figure(12.0, (k + 3) * ROW_IN + 1.3, 1, 2)
+    fig.get_layout_engine().set(w_pad=SIDE_IN)
     order = cumulative["order"].iloc[0]
     told = []
     for place, table, word in ((axes[0], cumulative, "added"), (axes[1], leave_one_out, "left out")):
         heading = f"Cumulative, in the order of {order}" if word == "added" else "Without one study"
-        _sequence(place, table, measure, scale, "+ " if word == "added" else "− ")
+        _sequence(place, table, effects, "+ " if word == "added" else "− ")
         place.set_title(f"{heading} (random effects at the right)", fontsize=8)
         random = table[table["model"] == "random"]
         ends = [show_value(v, measure) for v in random["back_transformed_estimate"].agg(["min", "max"])]
@@ -55,7 +60,9 @@ def sequences(cumulative: pd.DataFrame, leave_one_out: pd.DataFrame, effects: pd
     return fig
 
 
-def _sequence(axes, table: pd.DataFrame, measure, scale: str, sign: str) -> None:
+def _sequence(axes, table: pd.DataFrame, effects: pd.DataFrame, sign: str) -> None:
+    measure, scale = measure_and_scale(effects)
+    names = {study["study_id"]: study_name(study) for _, study in effects.iterrows()}
     rows = {model: table[table["model"] == model].reset_index(drop=True) for model in MODELS}
     k = len(rows["common"])
     for model, (colour, marker, shift) in MODELS.items():
@@ -79,7 +86,8 @@ def _sequence(axes, table: pd.DataFrame, measure, scale: str, sign: str) -> None
         axes.axvline(measure.null, color="black", lw=0.8)
     set_scale(axes.xaxis, scale, axes.get_xlim())
     axes.set_xlabel(axis_name(measure, scale))
-    axes.set_yticks(range(k), [plain(f"{sign}{_label(row)}") for _, row in rows["common"].iterrows()], fontsize=7.5)
+    labels = [plain(f"{sign}{_label(row, names)}") for _, row in rows["common"].iterrows()]
+    axes.set_yticks(range(k), labels, fontsize=7.5)
     axes.set_ylim(k - 0.4, -0.6)
     axes.tick_params(axis="y", length=0, pad=8)
     axes.spines[["left", "right", "top"]].set_visible(False)
@@ -90,12 +98,12 @@ def _sequence(axes, table: pd.DataFrame, measure, scale: str, sign: str) -> None
         )
 
 
-def _label(row: pd.Series) -> str:
-    value = row.get("value")
-    if value is None or pd.isna(value) or row["order"] == "row":
-        return str(row["study"])
-    shown = f"{value:g}" if isinstance(value, float | int) else str(value)
-    return str(row["study"]) if shown in str(row["study"]) else f"{row['study']} {shown}"
+def _label(row: pd.Series, names: dict[str, str]) -> str:
+    """Return the name of a study, with the value by which it was added where that is not its year."""
+    name, value = shortened(names[row["study_id"]]), row.get("value")
+    if value is None or pd.isna(value) or row["order"] in ("row", "year"):
+        return name
+    return f"{name}, {value:g}" if isinstance(value, float | int) else f"{name}, {value}"
 
 
 def bubbles(effects: pd.DataFrame, moderators: Sequence[str] = (), *, title: str = ""):

@@ -5,6 +5,7 @@ from html import escape
 import pandas as pd
 
 from mgk.meta.effects import find_measure
+from mgk.meta.pooling import COMMON, RANDOM
 from mgk.report.chapters.chapter import Chapter, table_of_study
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
@@ -28,13 +29,30 @@ POOLED = (
 def tables(results: Results) -> Fragment:
     """Show the words of the meta-summary and the pooled estimates."""
     words = _words(results.table("words.csv", text=("section", "text")))
-    return Fragment(words + _pooled_table(results, results.table("pooled.csv")).html)
+    pooled = _pooled(results)
+    return Fragment(words + _pooled_table(results, pooled).html + _without(pooled))
 
 
-def _pooled_table(results: Results, pooled: pd.DataFrame) -> Fragment:
+def _pooled(results: Results) -> pd.DataFrame:
+    return results.table("pooled.csv", text=("note", "subgroup"))
+
+
+def _without(pooled: pd.DataFrame) -> str:
+    """Return how many combinations have no estimate, and why."""
+    rows = pooled[pooled["estimate"].isna()]
+    return "".join(
+        f"<p>{n} combinations of model, method and test have no estimate: {escape(note)}.</p>"
+        for note, n in rows["note"].value_counts(sort=False).items()
+    )
+
+
+def _pooled_table(results: Results, everything: pd.DataFrame) -> Fragment:
+    """Show every combination of the whole table; of subgroups the two that figures and words show."""
+    headline = [pair in (COMMON, RANDOM) for pair in zip(everything["method"], everything["test"], strict=True)]
+    pooled = everything[everything["estimate"].notna() & ((everything["subgroup"] == "") | headline)]
     columns = {"Model": pooled["model"], "Method": pooled["method"], "Test": pooled["test"], "Studies": pooled["k"]}
     if (pooled["subgroup"] != "").any():
-        columns = {"Subgroup": pooled["subgroup"]} | columns
+        columns = {"Subgroup": pooled["subgroup"].replace("", "all")} | columns
     columns["Estimate [95 % CI]"] = [
         interval_text(r.back_transformed_estimate, r.back_transformed_ci_low, r.back_transformed_ci_high)
         for r in pooled.itertuples()
@@ -42,7 +60,9 @@ def _pooled_table(results: Results, pooled: pd.DataFrame) -> Fragment:
     columns |= {"tau²": pooled["tau2"], "I² (%)": pooled["i2"], "Q": pooled["q"], "df": pooled["q_df"]}
     columns["p of Q"] = pooled["q_p"]
     caption = f"{results.title}. Pooled estimates, back-transformed"
-    return results_table(results, "pooled.csv", pd.DataFrame(columns), caption, csv=pooled)
+    if len(pooled) < everything["estimate"].notna().sum():
+        caption += " (of subgroups two models; the CSV has all)"
+    return results_table(results, "pooled.csv", pd.DataFrame(columns), caption, csv=everything)
 
 
 def _words(words: pd.DataFrame) -> str:
@@ -57,12 +77,16 @@ def _words(words: pd.DataFrame) -> str:
 
 def count(results: Results) -> str:
     """Return the number of studies."""
-    return f"n: {results.table('pooled.csv')['k'].max():.0f} studies."
+    return f"n: {_studies(results.table('pooled.csv')['k'].max())}."
+
+
+def _studies(k: float) -> str:
+    return "1 study" if k == 1 else f"{k:.0f} studies"
 
 
 def key_numbers(results: Results) -> list[dict]:
     """Return the pooled estimates, beside published ones where the configuration names them."""
-    pooled = results.table("pooled.csv")
+    pooled = _pooled(results)
     rows = []
     for model, method, test, group, compared in POOLED:
         chosen = pooled[(pooled["model"] == model) & (pooled["method"] == method) & (pooled["test"] == test)]
@@ -74,7 +98,7 @@ def key_numbers(results: Results) -> list[dict]:
                 "estimate": row["back_transformed_estimate"],
                 "ci_low": row["back_transformed_ci_low"],
                 "ci_high": row["back_transformed_ci_high"],
-                "n": f"{row['k']:.0f} studies",
+                "n": _studies(row["k"]),
                 "verdict": "estimated" if pd.notna(row["back_transformed_estimate"]) else "not_identified",
                 "reason": row["note"],
                 "table": "pooled.csv",
