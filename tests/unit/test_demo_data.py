@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from mgk.provenance import read_checksums, sha256
 from mgk.recordings import read_recording
@@ -26,7 +27,7 @@ def committed(house, kind):
 
 
 def test_tables_and_exports_are_the_generator_s(fresh, house):
-    names = ["recordings.csv", "plates.csv", "curves.csv"]
+    names = ["recordings.csv", "plates.csv", "curves.csv", "stacks.csv"]
     names += [f"{p.parent.name}/{p.name}" for k in ("plates/*", "layouts/*") for p in committed(house, k)]
     assert len(names) > 8
     for name in names:
@@ -47,6 +48,13 @@ def test_recordings_are_the_generator_s_to_one_least_significant_bit(fresh, hous
                 assert np.abs(a - b).max() <= least * 1.001, f"{file.name}: make demo-data"
 
 
+def test_image_stacks_are_the_generator_s(fresh, house):
+    files = committed(house, "stacks/*.tif")
+    assert [f.name for f in files] == sorted(f.name for f in (fresh / "stacks").glob("*.tif"))
+    for file in files:
+        np.testing.assert_array_equal(tifffile.imread(file), tifffile.imread(fresh / "stacks" / file.name), file.name)
+
+
 def test_the_manifest_holds_every_file_and_agrees(house):
     raw = house / "raw_data"
     checksums = read_checksums(raw / "manifest.sha256")
@@ -61,6 +69,8 @@ def test_simulated_files_say_so(house):
         raw = file.read_bytes()
         text = raw.decode("utf-16" if raw[:2] == b"\xff\xfe" else "utf-8")
         assert "simulated" in text.lower(), file.name
+    for file in committed(house, "stacks/*.tif"):
+        assert b"simulated" in file.read_bytes().lower(), file.name
     for file in committed(house, "recordings/*.abf"):
         assert "simulated" in read_recording(file).comment.lower(), file.name
 

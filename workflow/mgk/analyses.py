@@ -11,6 +11,7 @@ from dataclasses import dataclass
 EXPERIMENT_TABLES = {
     "recordings": ("measurements.csv", "quality.csv", "membrane_test.csv", "corrections.csv", "thumbnails.csv"),
     "plates": ("wells.csv", "quality.csv"),
+    "stacks": ("traces.csv", "rois.csv", "quality.csv", "images.tif"),
 }
 
 
@@ -204,6 +205,35 @@ ANALYSES = {
                 "group. Right: the samples on the calibration curve; triangles are censored, crosses standards.",
                 "time_course.svg": "Left: free Mg2+ over time, thin lines samples, points means of animals with 95 % "
                 "interval. Right: drift of the calibration wells. Or why there is no time course.",
+            },
+        ),
+        Analysis(
+            name="image_stacks",
+            section="stacks",
+            stage="stacks",
+            notebook="45_image_stacks",
+            title="Free Mg2+ of cells in image stacks",
+            unit="cells",
+            tables=(
+                "free_magnesium.csv",
+                "calibration.csv",
+                "fits.csv",
+                "groups.csv",
+                "comparisons.csv",
+                "interference.csv",
+                "time_course.csv",
+                "slopes.csv",
+            ),
+            figures={
+                "regions.svg": "Mean image at 380 nm of each stack with the outlines of its cells. Dashed: left out; "
+                "pink: saturated pixels; bar: 20 pixels.",
+                "ratio_images.svg": "Free Mg2+ in the pixels of the cells, from the mean of the frames. Black: at or "
+                "below Rmin; white: at or above Rmax; pink: saturated. Marks: cells outside of the calibration or left "
+                "out.",
+                "free_magnesium.svg": "Left: free Mg2+ of each cell with its 95 % interval, and the mean of each "
+                "group. Right: the cells on the calibration curve; triangles are censored.",
+                "time_course.svg": "Free Mg2+ over time, thin lines cells, points means of animals with 95 % "
+                "interval. Or why there is no time course.",
             },
         ),
         Analysis(

@@ -5,7 +5,7 @@ from mgk.study import Study
 from mgk.tables import read_table
 
 KEY_NUMBERS = "results/report/key_numbers.csv"
-JUDGED = {"recordings": "recordings", "plates": "plates"}
+JUDGED = {"recordings": "recordings", "plates": "plates", "stacks": "image stacks"}
 
 
 def warnings_of(study: Study) -> list[str]:

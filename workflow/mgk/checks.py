@@ -18,10 +18,11 @@ from mgk.study import EXPERIMENTS, ONCE, OWN_SECTION, Study
 from mgk.tables.files import file_problems
 from mgk.tables.problems import InputError, Problem
 from mgk.tables.schema import nearest
+from mgk.upstream import FILE_COLUMNS
 
 SEGMENTS = "raw_data/segments.csv"
 RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
-CURVES = "raw_data/curves.csv"
+CURVES, STACKS = "raw_data/curves.csv", "raw_data/stacks.csv"
 MANIFEST = "raw_data/manifest.sha256"
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
@@ -50,6 +51,7 @@ def check_study(study: Study) -> list[Problem]:
         problems += _check_solutions(study)
         problems += _check_recordings(study)
         problems += _check_plates(study)
+        problems += _check_stacks(study)
         problems += _check_curves(study)
         problems += _check_clinical(study)
         problems += check_joined(study)
@@ -75,7 +77,8 @@ def _without_misshapen(study: Study, problems: list[Problem]) -> Study:
 
 def _check_tables_alone(given: Study, sound: Study) -> list[Problem]:
     """Check the form of the table of a section whose experiments are all misshapen: it can be filled in meanwhile."""
-    sections = [s for s in ("recordings", "plates", "curves") if given.experiments(s) and not sound.experiments(s)]
+    tables = ("recordings", "plates", "stacks", "curves")
+    sections = [s for s in tables if given.experiments(s) and not sound.experiments(s)]
     files = [f"raw_data/{s}.csv" for s in sections]
     return [p for s, f in zip(sections, files, strict=True) for p in given.read_table(f, s)[1]]
 
@@ -129,7 +132,7 @@ def study_files(study: Study) -> list[str]:
     """Return every file that a study reads, relative to its folder."""
     files = ["config.yaml"]
     files += [f for f in ("raw_data/truth.yaml", SOLUTIONS, SEGMENTS, MANIFEST) if (study.root / f).exists()]
-    for table, columns in {"recordings": ("file",), "plates": ("file", "layout"), "curves": ()}.items():
+    for table, columns in (FILE_COLUMNS | {"curves": ()}).items():
         if study.experiments(table):
             files.append(f"raw_data/{table}.csv")
             rows = study.table(table)
@@ -143,7 +146,7 @@ def study_files(study: Study) -> list[str]:
 def not_analysed(study: Study) -> list[tuple[str, str, int]]:
     """Return (table, experiment, rows) for rows whose experiment the config does not name."""
     found = []
-    for table in ("recordings", "plates", "curves"):
+    for table in ("recordings", "plates", "stacks", "curves"):
         if study.experiments(table):
             counts = study.table(table)["experiment"].value_counts()
             found += [(table, e, int(n)) for e, n in counts.items() if e not in study.experiments(table)]
@@ -467,6 +470,35 @@ def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> t
             record["layout"] = record["layout"] if not layout.empty else ""
             problems += [Problem(PLATES, i + 2, "", "", text) for text in plate_problems(record, study.raw_data)]
     return problems, {name: roles for name, roles in held.items() if name not in broken}
+
+
+def _check_stacks(study: Study) -> list[Problem]:
+    """Files of a stack can be read and fit each other; an experiment has what its calibration needs."""
+    from mgk.stacks import check_stack
+
+    experiments = study.experiments("stacks")
+    if not experiments:
+        return []
+    table, named, problems = _rows_asked_for(study, "stacks", STACKS)
+    if any(p.row == 1 for p in problems):
+        return problems
+    for column in FILE_COLUMNS["stacks"]:
+        problems += _check_files(study, named, column, STACKS, lambda path: [])
+    wrong = {p.row for p in problems}
+    for i, row in named.iterrows():
+        if i + 2 not in wrong:
+            found = check_stack(row.to_dict(), study.raw_data)
+            for column, allowed in found:
+                value = "" if pd.isna(row[column]) else str(row[column])
+                problems.append(Problem(STACKS, i + 2, column, value, allowed))
+    for name, settings in experiments.items():
+        roles = set(table.loc[table["experiment"] == name, "role"].replace("", "sample"))
+        needed = ("sample", "rmin", "rmax") if settings.get("calibration", "in_situ") == "in_situ" else ("sample",)
+        missing = [role for role in needed if role not in roles]
+        if missing and roles:
+            allowed = f"no stack has the role {', '.join(missing)}"
+            problems.append(Problem(STACKS, None, "role", name, allowed))
+    return problems
 
 
 def _check_curves(study: Study) -> list[Problem]:

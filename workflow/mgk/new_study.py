@@ -26,10 +26,11 @@ NAMES = {"experiments": "my_experiment", "analyses": "my_analysis"}
 TABLES = {
     "recordings": ("recordings", "recordings.csv"),
     "plates": ("plates", "plates.csv"),
+    "stacks": ("stacks", "stacks.csv"),
     "curves": ("curves", "curves.csv"),
 }
 # Stages whose files lie in a folder of their own.
-FOLDERS = ("recordings", "plates", "clinical")
+FOLDERS = ("recordings", "plates", "stacks", "clinical")
 CLINICAL_TABLE = "clinical/my_table.csv"
 LAYOUT = "layouts/example.csv"
 LAYOUT_ROWS = (

@@ -24,9 +24,15 @@ OWN_SECTION = ("equilibria", "synthesis")
 # raw_data/solutions.yaml.)
 ONCE = tuple(a.name for a in ANALYSES.values() if a.once and a.name not in ("solutions", *OWN_SECTION))
 # How each section of config.yaml calls what it names.
-EXPERIMENTS = {"recordings": "experiments", "plates": "experiments", "curves": "experiments", "clinical": "analyses"}
+EXPERIMENTS = {
+    "recordings": "experiments",
+    "plates": "experiments",
+    "stacks": "experiments",
+    "curves": "experiments",
+    "clinical": "analyses",
+}
 # Sections with one analysis, which their experiments need not name.
-ONLY_ANALYSIS = {"curves": "curves", "clinical": "clinical_summary"}
+ONLY_ANALYSIS = {"stacks": "image_stacks", "curves": "curves", "clinical": "clinical_summary"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,7 @@ class Study:
         return part if isinstance(part, dict) else {}
 
     def experiments(self, section: str) -> dict[str, dict]:
-        """Return the experiments of a section (recordings, plates, curves; clinical: its analyses), by id.
+        """Return the experiments of a section (recordings, plates, stacks, curves; clinical: its analyses), by id.
 
         The solutions are one experiment of their own, there when the study has recipes.
         """
@@ -189,7 +195,7 @@ class Study:
         return kinds.pop() if len(kinds) == 1 else "mixed"
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return an input table, `recordings`, `plates` or `curves`, checked.
+        """Return an input table, `recordings`, `plates`, `stacks` or `curves`, checked.
 
         Raises
         ------

@@ -11,8 +11,16 @@ from mgk.study import Study
 
 HOUSE = Path(__file__).parents[2]
 # The scripts that read a section's raw files, before any notebook.
-READERS = {"recordings": ("measure_recordings", "gather_recordings"), "plates": ("read_plates",)}
-FILE_COLUMNS = {"recordings": ("file",), "plates": ("file", "layout")}
+READERS = {
+    "recordings": ("measure_recordings", "gather_recordings"),
+    "plates": ("read_plates",),
+    "stacks": ("read_stacks",),
+}
+FILE_COLUMNS = {
+    "recordings": ("file",),
+    "plates": ("file", "layout"),
+    "stacks": ("file", "file_340", "file_380", "labels", "shading_340", "shading_380"),
+}
 BESIDE = ("raw_data/solutions.yaml", "raw_data/segments.csv")
 
 

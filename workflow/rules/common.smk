@@ -19,6 +19,7 @@ from mgk.recordings.segments import with_segments
 from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
 from mgk.tables.problems import InputError
+from mgk.upstream import FILE_COLUMNS
 
 HOUSE = Path(workflow.basedir)
 NOTEBOOKS = HOUSE / "notebooks"
@@ -173,6 +174,19 @@ def plate_files(experiment):
     return [f"raw_data/{file}" for file in dict.fromkeys(files)]
 
 
+def stack_rows(experiment):
+    """Give the rows of stacks.csv of an experiment."""
+    table = study.table("stacks")
+    return plain_rows(table[table["experiment"] == experiment])
+
+
+def stack_files(experiment):
+    """Name the stacks, label images and flat fields of an experiment."""
+    rows = stack_rows(experiment)
+    files = [row[c] for row in rows for c in FILE_COLUMNS["stacks"] if row[c]]
+    return [f"raw_data/{file}" for file in dict.fromkeys(files)]
+
+
 def plain_rows(frame):
     """Turn rows into dictionaries without NaN, which Snakemake would take for changed each time."""
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
@@ -184,6 +198,7 @@ def stage_tables(wildcards):
     for stage, kinds in {
         "recordings": ("measurements", "quality", "membrane_test", "corrections"),
         "plates": ("wells", "quality"),
+        "stacks": ("quality",),
     }.items():
         if stage == "recordings" and not clamp_experiments:
             kinds = ("quality",)

@@ -15,10 +15,17 @@ from mgk.magnesium import free_magnesium_mm, ratio_at
 
 MOST_LABELS = 24
 ROOM_ABOVE = 1.3
+# Where a bound is written along the upper edge, below the legend.
+ROOM_FOR_WORDS = 1.6
 
 
 def donors_and_calibration(
-    samples: pd.DataFrame, groups: pd.DataFrame, calibration: pd.DataFrame, standards: pd.DataFrame | None = None
+    samples: pd.DataFrame,
+    groups: pd.DataFrame,
+    calibration: pd.DataFrame,
+    standards: pd.DataFrame | None = None,
+    *,
+    noun: str = "samples",
 ) -> tuple[Figure, str]:
     """Draw the samples with their groups (left) and on the calibration curve of their run (right).
 
@@ -31,6 +38,8 @@ def donors_and_calibration(
         As `sample_table`, `group_table` and `calibration_table` of `mgk.magnesium` return them.
     standards : DataFrame, optional
         As `standards_table` returns them: drawn as crosses where a run was calibrated by a titration.
+    noun : str
+        What the samples are called: cells, where they are those of images.
 
     Returns
     -------
@@ -41,9 +50,9 @@ def donors_and_calibration(
     groups = _shown_groups(groups, samples["kd_mm"].iloc[0])
     palette = style.colours(samples["condition"])
     fig, (left, right) = style.figure(8.8, 4.2, columns=2, width_ratios=(3, 2))
-    _draw_samples(left, samples, groups, palette)
+    _draw_samples(left, samples, groups, palette, noun)
     _draw_calibration(right, samples, calibration, palette)
-    words = _describe(samples, groups, calibration)
+    words = _describe(samples, groups, calibration, noun)
     if standards is not None and len(standards):
         known = standards[standards["magnesium_mm"] > 0]
         right.plot(known["magnesium_mm"], known["ratio"], "x", color=style.GREY, ms=4, label=f"{len(known)} standards")
@@ -59,25 +68,28 @@ def _shown_groups(groups: pd.DataFrame, kd_mm: float) -> pd.DataFrame:
     return given.drop_duplicates("condition").sort_values("condition", kind="stable")
 
 
-def _draw_samples(axes, samples: pd.DataFrame, groups: pd.DataFrame, palette: dict) -> None:
+def _draw_samples(axes, samples: pd.DataFrame, groups: pd.DataFrame, palette: dict, noun: str) -> None:
     top = _top(samples)
     for place, row in enumerate(samples.itertuples()):
         _draw_one(axes, place, row, top, palette[row.condition])
     for group in groups.itertuples():
         _draw_group(axes, np.flatnonzero(samples["condition"] == group.condition), group, palette[group.condition])
-    labelled = len(samples) <= MOST_LABELS
-    axes.set_xticks(
-        range(len(samples)) if labelled else [], samples["sample_id"] if labelled else [], rotation=45, ha="right"
-    )
+    if len(samples) <= MOST_LABELS:
+        axes.set_xticks(range(len(samples)), samples["sample_id"], rotation=45, ha="right")
+    else:
+        middles = pd.Series(range(len(samples))).groupby(samples["condition"]).mean()
+        axes.set_xticks(middles, middles.index)
+        axes.tick_params(axis="x", length=0)
     axes.set(ylim=(0, top), xlim=(-0.7, len(samples) - 0.3), ylabel="Free Mg²⁺ (mM)")
-    axes.set_title(f"{len(samples)} samples of {samples['animal_id'].nunique()} animals, 95 % intervals")
+    axes.set_title(f"{len(samples)} {noun} of {samples['animal_id'].nunique()} animals, 95 % intervals")
 
 
 def _top(samples: pd.DataFrame) -> float:
     """Return the upper end of the axis: what holds each value and interval that is not open."""
     inside = samples[~samples["flag"].isin(("above Rmax", "open above"))]
     ends = inside[["free_magnesium_mm", "ci_high"]].to_numpy(float)
-    return ROOM_ABOVE * max(ends[np.isfinite(ends)].max(initial=0.0), 0.1)
+    room = ROOM_ABOVE if len(inside) == len(samples) else ROOM_FOR_WORDS
+    return room * max(ends[np.isfinite(ends)].max(initial=0.0), 0.1)
 
 
 def _draw_one(axes, place: int, row, top: float, colour: str) -> None:
@@ -124,13 +136,13 @@ def _draw_calibration(axes, samples: pd.DataFrame, calibration: pd.DataFrame, pa
     axes.set_title(f"Calibration, Kd {calibration['kd_mm'].iloc[0]:g} mM")
 
 
-def _describe(samples: pd.DataFrame, groups: pd.DataFrame, calibration: pd.DataFrame) -> str:
-    parts = ["Left: free Mg2+ of each sample with its 95 % interval."]
+def _describe(samples: pd.DataFrame, groups: pd.DataFrame, calibration: pd.DataFrame, noun: str) -> str:
+    parts = [f"Left: free Mg2+ of {len(samples)} {noun}, each with its 95 % interval."]
     parts += [f"{_group_words(group)}." for group in groups.itertuples()]
     flagged = samples[samples["flag"] != ""]
     parts += [f"{row.sample_id}: {row.flag}, {_value(row)}." for row in flagged.itertuples()]
     parts += [
-        f"Right: the samples on the calibration curve of run {run.run_id}, from Rmin {run.rmin:.3g} to Rmax "
+        f"Right: the {noun} on the calibration curve of run {run.run_id}, from Rmin {run.rmin:.3g} to Rmax "
         f"{run.rmax:.3g}, beta {run.beta:.3g}, Kd {run.kd_mm:g} mM."
         for run in _usable(calibration).itertuples()
     ]

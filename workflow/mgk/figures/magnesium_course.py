@@ -14,6 +14,7 @@ from mgk.figures import style
 from mgk.statistics import summarise_cells
 
 NO_COURSE = "Read once: there is no time course."
+NO_INTERVAL = "Nothing to draw: stacks.csv states no frame_interval_s."
 WORDS = {"f340": "F340", "f380": "F380", "ratio": "R"}
 
 
@@ -31,16 +32,30 @@ def course_and_drift(course: pd.DataFrame, drift: pd.DataFrame) -> tuple[Figure,
         The figure and its text alternative.
     """
     if course.empty:
-        fig, axes = style.figure(6.4, 1.2)
-        axes.axis("off")
-        axes.text(0.5, 0.5, NO_COURSE, ha="center", va="center", transform=axes.transAxes)
-        return fig, NO_COURSE
+        return _nothing(NO_COURSE)
     fig, (left, right) = style.figure(8.8, 4.0, columns=2, width_ratios=(3, 2))
     words = _draw_course(left, course)
     _draw_drift(right, drift)
     return fig, " ".join(
         ["Left: free Mg2+ over time.", *words, "Right: drift of the calibration wells.", *_told(drift)]
     )
+
+
+def course_of_cells(course: pd.DataFrame) -> tuple[Figure, str]:
+    """Draw free Mg2+ of each cell of image stacks and of each condition over time; `course` as of `cell_course`."""
+    if course.empty:
+        return _nothing(NO_INTERVAL)
+    fig, axes = style.figure(6.4, 4.0)
+    words = _draw_course(axes, course)
+    axes.set_title("Cells, and means of animals with 95 % interval")
+    return fig, " ".join(["Free Mg2+ over time.", *words])
+
+
+def _nothing(words: str) -> tuple[Figure, str]:
+    fig, axes = style.figure(6.4, 1.2)
+    axes.axis("off")
+    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes)
+    return fig, words
 
 
 def group_means(course: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,14 @@ Units: concentrations in mM, fluorescence in the reader's counts, ratios without
 """
 
 from mgk.magnesium.calibration import Calibration, Curve, calibrate, curve, curves_of
-from mgk.magnesium.cells import cell_course, cell_samples, cell_table, paired_cells, with_verdicts
+from mgk.magnesium.cells import (
+    cell_course,
+    cell_samples,
+    cell_table,
+    paired_cells,
+    pixel_magnesium_mm,
+    with_verdicts,
+)
 from mgk.magnesium.equation import calcium_shift_mm, cytosolic_ratio, free_magnesium_mm, ratio_at, saturated
 from mgk.magnesium.groups import compare_conditions, group_table
 from mgk.magnesium.kinetics import drift_table, is_kinetic, slope_table, time_course
@@ -65,6 +72,7 @@ __all__ = [
     "kd_choices",
     "paired_cells",
     "paired_wells",
+    "pixel_magnesium_mm",
     "ratio_at",
     "sample_draws_mm",
     "sample_table",

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from mgk.magnesium.calibration import Calibration, curve
+from mgk.magnesium.calibration import Calibration, Curve, curve
 from mgk.magnesium.draws import SEED
 from mgk.magnesium.samples import Sample, free_magnesium_of, ratio_error, sample_table
 from mgk.magnesium.settings import Settings
@@ -42,6 +42,7 @@ def with_verdicts(traces: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
     why = traces["stack_id"].map(refused)
     return traces.assign(
         run_id=traces["run_id"].where(traces["run_id"] != "", "all"),
+        roi_id=traces["roi_id"].astype(int),
         sample_id=traces["stack_id"] + "." + traces["roi_id"].astype(str),
         reason=traces["reason"].fillna("").where(why.isna(), why),
     )
@@ -109,6 +110,16 @@ def cell_table(
     place = table["sample_id"].str.rsplit(".", n=1, expand=True)
     table = table.assign(stack_id=place[0], roi_id=place[1].astype(int))
     return table.assign(flag=table["flag"].replace("one well", "one frame"))[list(CELL_COLUMNS)]
+
+
+def pixel_magnesium_mm(planes: Mapping[str, np.ndarray], run: Curve) -> np.ndarray:
+    """Return free Mg2+ of each pixel of the cells of a mean image, as `mgk.stacks` keeps it; NaN outside of cells.
+
+    0 and infinity at or beyond Rmin and Rmax, as for cells. A pixel is noisier than its cell, and biased upward where
+    it is dim: for showing, not for means.
+    """
+    value = free_magnesium_of(planes["f340"], planes["f380"], run)
+    return np.where(np.asarray(planes["labels"]) > 0, value, np.nan)
 
 
 def cell_course(traces: pd.DataFrame, calibrations: Mapping[str, Calibration], given: Settings) -> pd.DataFrame:

@@ -47,8 +47,8 @@ class Settings:
     background_subtracted: bool = False
 
 
-def settings(config: dict) -> Settings:
-    """Return the settings of an experiment of config.yaml.
+def settings(config: dict, *, background_subtracted: bool = False) -> Settings:
+    """Return the settings of an experiment of config.yaml; of images `background_subtracted` is true.
 
     Raises
     ------
@@ -84,6 +84,7 @@ def settings(config: dict) -> Settings:
         tuple(_stated(name, (config.get("stated") or {}).get(name)) for name in CONSTANTS)
         if config.get("calibration") == STATED
         else (),
+        background_subtracted,
     )
 
 

@@ -71,6 +71,10 @@ def _counts(project: Study) -> str:
     if project.experiments("plates") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
         said.append(f"{len(kept)} plates with {kept['n_wells'].sum()} wells")
+    path = project.results / "stacks" / "quality.csv"
+    if project.experiments("stacks") and path.exists():
+        kept = read_table(path).query("verdict != 'exclude'")
+        said.append(f"{len(kept)} image stacks with {kept['n_rois'].sum() - kept['n_excluded'].sum()} cells")
     tables = len(project.experiments("clinical"))
     said += [f"{tables} clinical tables"] if tables else []
     return f"{', '.join(said)}; each number has its own n." if said else ""

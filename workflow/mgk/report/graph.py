@@ -12,7 +12,12 @@ from mgk.upstream import raw_files
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 220, 30, 44, 10, 6
 MOST_LETTERS = 34
-READING = {"recordings": "measure and correct", "plates": "read plates", "solutions": "solve"}
+READING = {
+    "recordings": "measure and correct",
+    "plates": "read plates",
+    "stacks": "measure cells",
+    "solutions": "solve",
+}
 SOLVED = "read solutions solutions"
 SHARED = "config.yaml"
 

@@ -22,6 +22,7 @@ from mgk.simulate import (  # noqa: E402
     neurons_plate,
     potassium,
     recordings,
+    stacks,
     stopped_flow,
 )
 from mgk.tables import write_table  # noqa: E402
@@ -37,6 +38,7 @@ def write_demonstration(truth: dict, raw_data: Path) -> None:
     kinds = (magnesium_plate, neurons_plate, atpase_plates, coupled_plate)
     plates = [module.write(truth, raw_data) for module in kinds]
     write_table(pd.concat(plates, ignore_index=True), raw_data / "plates.csv")
+    stacks.write(truth, raw_data)
     curves.write(truth, raw_data)
     write_checksums(raw_data)
 

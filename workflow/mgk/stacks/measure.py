@@ -34,9 +34,9 @@ ROI_COLUMNS = (
     "reason",
 )  # fmt: skip
 QUALITY_COLUMNS = (
-    *DESCRIBED, "n_frames", "height_px", "width_px", "shift_y_px", "shift_x_px", "correlation", "drift_y_px",
-    "drift_x_px", "background", "background_340", "background_380", "shading", "labels", "threshold", "n_rois",
-    "n_excluded", "n_saturated", "f340_percent_per_min", "f380_percent_per_min", "verdict", "reason",
+    *DESCRIBED, "experiment", "n_frames", "height_px", "width_px", "shift_y_px", "shift_x_px", "correlation",
+    "drift_y_px", "drift_x_px", "background", "background_340", "background_380", "shading", "labels", "threshold",
+    "n_rois", "n_excluded", "n_saturated", "f340_percent_per_min", "f380_percent_per_min", "verdict", "reason",
 )  # fmt: skip
 # Below this the wavelengths do not show the same picture.
 CORRELATION_MIN = 0.5
@@ -104,7 +104,8 @@ def measure_stack(row: Mapping, raw_data: Path, given: StackSettings, block_byte
     rois = _rois(row, traces, regions, reasons, given)
     drift = _drift(reference, shading, background)
     judged = _judge(registration, drift, rois, row, given)
-    quality = {key: row.get(key) or "" for key in DESCRIBED} | {
+    quality = _described(row) | {
+        "experiment": row.get("experiment") or "",
         "n_frames": pair.frames, "height_px": pair.shape[0], "width_px": pair.shape[1],
         "shift_y_px": registration.shift_px[0], "shift_x_px": registration.shift_px[1],
         "correlation": registration.correlation, "drift_y_px": drift[0], "drift_x_px": drift[1],
@@ -116,14 +117,29 @@ def measure_stack(row: Mapping, raw_data: Path, given: StackSettings, block_byte
         "n_saturated": int((rois["saturated_percent"] > 0).sum()),
         **_bleaching(traces), **judged,
     }  # fmt: skip
-    saturated = (reference.highest["340"] >= limits["340"]) | (reference.highest["380"] >= limits["380"])
+    high = {name: (reference.highest[name] >= limits[name]).astype(float) for name in WAVELENGTHS}
+    saturated = np.any([resampled(high[name], registration.kernels[name]) > 0 for name in WAVELENGTHS], axis=0)
     images = {"f340": laid["340"], "f380": laid["380"], "labels": labels, "saturated": saturated}
     return Measured(traces, rois, quality, images)
 
 
-def measure_stacks(rows: list[Mapping], raw_data: Path, given: StackSettings) -> list[Measured]:
-    """Measure every row of stacks.csv of an experiment, in its order."""
-    return [measure_stack(row, raw_data, given) for row in rows]
+def measure_stacks(
+    rows: list[Mapping], raw_data: Path, given: StackSettings
+) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, np.ndarray]]]:
+    """Measure every row of stacks.csv of an experiment.
+
+    Returns
+    -------
+    (tables, images)
+        `traces`, `rois` and `quality`, in the order of the rows; the mean images by stack_id.
+    """
+    measured = [measure_stack(row, raw_data, given) for row in rows]
+    tables = {
+        "traces": pd.concat([m.traces for m in measured], ignore_index=True),
+        "rois": pd.concat([m.rois for m in measured], ignore_index=True),
+        "quality": pd.DataFrame([m.quality for m in measured])[list(QUALITY_COLUMNS)],
+    }
+    return tables, {m.quality["stack_id"]: m.images for m in measured}
 
 
 def read_labels(name: str, raw_data: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -143,6 +159,11 @@ def read_labels(name: str, raw_data: Path, shape: tuple[int, int]) -> np.ndarray
         found = f"here {image.min()} to {image.max()}"
         raise InputError(f"{name}: labels are 0 outside of cells and 1, 2, ... in them; {found}")
     return image.astype(np.int32)
+
+
+def _described(row: Mapping) -> dict[str, str]:
+    """Return what a row says of its stack; without a role it is a sample."""
+    return {key: row.get(key) or "" for key in DESCRIBED} | {"role": row.get("role") or "sample"}
 
 
 def _limits(row: Mapping, pair: Pair) -> dict[str, float]:
@@ -263,7 +284,7 @@ def _traces(row: Mapping, table: dict, lost: Mapping[int, str], regions, given: 
             reason[over["340"] & over["380"]] = "saturated at 340 and 380 nm"
         parts.append(
             pd.DataFrame(
-                {key: row.get(key) or "" for key in DESCRIBED}
+                _described(row)
                 | {"roi_id": label, "frame": np.arange(1, frames + 1), "time_s": times}
                 | {f"f{n}": np.nan if label in lost else table["signal"][n][:, number] for n in WAVELENGTHS}
                 | {f"background_{n}": table["background"][n] for n in WAVELENGTHS}
@@ -290,7 +311,7 @@ def _rois(row: Mapping, traces: pd.DataFrame, regions, lost: Mapping[int, str], 
             reasons.append(f"saturated, up to {high:.3g} % of its pixels; {left_out}")
         y, x = pixels.mean(axis=0)
         found.append(
-            {key: row.get(key) or "" for key in DESCRIBED}
+            _described(row)
             | {"roi_id": label, "y_px": y, "x_px": x, "n_pixels": len(pixels)}
             | {name: used[name].mean() if len(used) else np.nan for name in ("f340", "f380")}
             | {"saturated_percent": high, "n_frames": len(used)}

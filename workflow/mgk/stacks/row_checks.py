@@ -8,9 +8,6 @@ from mgk.stacks.files import open_pair
 from mgk.stacks.measure import read_labels
 from mgk.tables.problems import InputError
 
-# Columns that name files, all relative to raw_data.
-FILE_COLUMNS = ("file", "file_340", "file_380", "labels", "shading_340", "shading_380")
-
 
 def check_stack(row: Mapping, raw_data: Path) -> list[tuple[str, str]]:
     """Return (column, what is wrong) for a row whose files are there; all at once.

@@ -23,6 +23,7 @@ from mgk.report.chapters import (
     quality,
     relaxation,
     solutions,
+    stacks,
     synthesis,
 )
 from mgk.report.chapters.chapter import Chapter
@@ -35,7 +36,7 @@ from mgk.study import Study
 from mgk.tables import read_table
 
 # What is judged in each section, as in the columns of its quality.csv.
-UNITS = {"recordings": "recording", "plates": "plate"}
+UNITS = {"recordings": "recording", "plates": "plate", "stacks": "stack"}
 
 # By the name of the analysis in `mgk.analyses`, which also sets the order.
 CHAPTERS: dict[str, Chapter] = {
@@ -47,6 +48,7 @@ CHAPTERS: dict[str, Chapter] = {
     "magnesium_block": block.CHAPTER,
     "plate_quality": plates.CHAPTER,
     "magnesium_calibration": magnesium.CHAPTER,
+    "image_stacks": stacks.CHAPTER,
     "atpase_activity": atpase.CHAPTER,
     "coupled_assay": coupled.CHAPTER,
     "curves": curves.CHAPTER,

@@ -32,8 +32,11 @@ SHIFTS = ("condition", "assumed", "free_magnesium_mm", "shift_mm", "corrected_mm
 DRIFTS = ("role", "quantity", "percent_per_min", "ci_low", "ci_high", "n_wells", "minutes", "verdict", "reason")
 
 
-def tables(results: Results) -> Fragment:
-    """Show the mean at each published Kd; where censored samples leave no mean, say so once."""
+def tables(results: Results, noun: str = "samples") -> Fragment:
+    """Show the mean at each published Kd; where censored samples leave no mean, say so once.
+
+    `noun` is what the samples are called: cells, where they are those of images.
+    """
     groups = results.table("groups.csv")
     means = groups[groups["statistic"] == "mean"]
     mean = means[means["ci_low"].notna()]
@@ -46,7 +49,7 @@ def tables(results: Results) -> Fragment:
             "Mean free Mg2+ [95 % CI] (mM)": [
                 interval_text(f.estimate, f.ci_low, f.ci_high) for f in found.itertuples()
             ],
-            "n": [f"{f.n_samples:.0f} samples, {f.n_animals:.0f} animals" for f in found.itertuples()],
+            "n": [f"{f.n_samples:.0f} {noun}, {f.n_animals:.0f} animals" for f in found.itertuples()],
             "Below Rmin": found["n_below_rmin"],
             "Above Rmax": found["n_above_rmax"],
             "Reason": found["reason"],
@@ -59,7 +62,8 @@ def tables(results: Results) -> Fragment:
         "interference.csv": (SHIFTS, "What stands outside of the intervals: shifts of the means (mM), not corrected"),
         "drift.csv": (DRIFTS, "Drift of the calibration wells over the course"),
     }
-    for name, (columns, words) in captions.items():
+    for name in (n for n in captions if n in results.analysis.tables):
+        columns, words = captions[name]
         table = results.table(name)
         if len(table):
             html += results_table(results, name, table[list(columns)], f"{results.title}. {words}").html
@@ -72,7 +76,7 @@ def count(results: Results) -> str:
     return f"n: {len(samples)} samples, {samples['animal_id'].nunique()} animals or donors."
 
 
-def key_numbers(results: Results) -> list[dict]:
+def key_numbers(results: Results, noun: str = "samples") -> list[dict]:
     """Return the mean of animals of each group, at the Kd of the configuration."""
     groups = results.table("groups.csv")
     kd_mm = results.settings["kd_mm"]["value"]
@@ -84,7 +88,7 @@ def key_numbers(results: Results) -> list[dict]:
             "group": group["condition"],
             "quantity": f"free Mg2+, mean of animals, {calibrated}",
             "unit": "mM",
-            "n": f"{group['n_samples']:.0f} samples, {group['n_animals']:.0f} animals",
+            "n": f"{group['n_samples']:.0f} {noun}, {group['n_animals']:.0f} animals",
             "table": "groups.csv",
             "row": place,
             **{c: group[c] for c in ("estimate", "ci_low", "ci_high")},
