@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 
 from mgk.block import (
+    MODELS,
     PLAIN,
     BlockModel,
+    _Woodhull,
     block_fits,
     block_table,
     blocking_constant_mm,
@@ -431,3 +433,21 @@ def test_what_cannot_be_fitted_is_refused():
     both = pd.concat([points, cell_points(free_mm=(2.0,), side="external")], ignore_index=True)
     with pytest.raises(InputError, match="both sides"):
         fit_cells(both)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("beside", [0.0, 3.0])
+def test_the_written_derivative_is_that_of_the_complex_step(model, beside):
+    """Also where corrected potentials lie beside their levels and the control is a spline."""
+    rng = np.random.default_rng(1)
+    points = cell_points(noise=0.02)
+    potentials = points["membrane_mv"] + beside * rng.normal(size=len(points))
+    woodhull = _Woodhull.of(points.assign(membrane_mv=potentials), "internal", 0.0)
+    parameters = {"ln_ki0": 0.7, "z_delta": 0.6}
+    parameters |= {"ln_exit_ratio": -2.0, "z_delta_exit": 0.4} if model.permeant else {}
+    above = np.unique(woodhull.free_mm)[1:]
+    parameters |= {f"ln_gain_{mm:.6g}_mm": 0.1 * i for i, mm in enumerate(above, 1)} if model.gain else {}
+    own = woodhull.jacobian(None, **parameters)
+    for column, name in zip(own.T, parameters, strict=True):
+        shifted = parameters | {name: parameters[name] + 1e-25j}
+        np.testing.assert_allclose(column, woodhull(None, **shifted).imag / 1e-25, rtol=1e-8, atol=1e-8)

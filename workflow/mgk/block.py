@@ -48,6 +48,8 @@ FEWEST_CONCENTRATIONS = 2
 HIGHEST_NOISE = 0.05
 # A model whose sum of AICc is higher by more than this has essentially no support (Burnham & Anderson 2002).
 SUPPORT_AICC = 10.0
+# The minimum is sought to this fraction where only its AICc is asked.
+COMPARISON_TOLERANCE = 1e-7
 # A fraction is shown where its control is at least this many residual SD.
 FRACTION_CONTROL_SD = 10.0
 # Beyond these a parameter is anything: a fit that ends there is not identified.
@@ -179,7 +181,8 @@ def compare_models(points: pd.DataFrame) -> pd.DataFrame:
         used = cell[~cell["excluded"]]
         if _why_no_fit(cell, used):
             continue
-        fits = {model: fit_woodhull(used, _side(cell), model, profile=()) for model in MODELS}
+        woodhull = _Woodhull.of(used, _side(cell), 0.0)
+        fits = {model: _fit(woodhull, model, profile=(), tolerance=COMPARISON_TOLERANCE) for model in MODELS}
         for model, fit in fits.items():
             difference = fit.aicc - fits[PLAIN].aicc
             sizes[model].append(len(used) - fit.dof)
@@ -204,7 +207,7 @@ def chosen_model(comparison: pd.DataFrame) -> BlockModel:
 
 
 def _side(cell: pd.DataFrame) -> str:
-    sides = cell.loc[cell["ligand_free_mm"] > 0, "ligand_side"].unique()
+    sides = cell["ligand_side"][cell["ligand_free_mm"].to_numpy() > 0].unique()
     if len(sides) > 1:
         raise InputError(f"cell {cell['cell_id'].iloc[0]}: the blocker is on both sides; one fit takes one side")
     return sides[0] if len(sides) else cell["ligand_side"].iloc[0]
@@ -266,6 +269,9 @@ class _Woodhull:
 
     @classmethod
     def of(cls, points: pd.DataFrame, side: str, at_mv: float) -> "_Woodhull":
+        if points["temperature_c"].isna().any():
+            missing = points.loc[points["temperature_c"].isna(), "recording_id"].iloc[0]
+            raise InputError(f"raw_data/recordings.csv, {missing}, temperature_c: empty: RT/F of the fit needs it, C")
         names = ("membrane_mv", "temperature_c", "ligand_free_mm", "current_pa")
         potential, temperature, free_mm, current = (points[name].to_numpy(float) for name in names)
         nodes = _level_means(points)
@@ -296,28 +302,56 @@ class _Woodhull:
         return self._control(self.scale(**parameters))
 
     def _control(self, scale: np.ndarray) -> np.ndarray:
+        return self._solved(scale, (scale * self.current_pa) @ self.basis)
+
+    def _solved(self, scale: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Return the solution of the normal equations of the control, for each row of their right side."""
         # Transposed, not adjoint: the complex step needs an analytic function.
         if self.at_levels:
-            return self.basis.T @ (scale * self.current_pa) / (self.basis.T @ scale**2)
-        design = self.basis * scale[:, None]
-        return np.linalg.solve(design.T @ design, design.T @ self.current_pa)
+            return right / (scale**2 @ self.basis)
+        design = self.basis * scale[..., None]
+        return np.linalg.solve(np.swapaxes(design, -1, -2) @ design, right[..., None])[..., 0]
 
     def __call__(self, _, **parameters) -> np.ndarray:
         scale = self.scale(**parameters)
-        return scale * (self.basis @ self._control(scale))
+        return scale * (self._control(scale) @ self.basis.T)
+
+    def jacobian(self, _, **parameters) -> np.ndarray:
+        """Return the derivatives of the currents, the control following the block; shape (points, parameters)."""
+        scale = self.scale(**parameters)
+        control = self._control(scale) @ self.basis.T
+        moved = scale * self._log_slopes(scale, **parameters)
+        following = self._solved(scale, (moved * (self.current_pa - 2 * scale * control)) @ self.basis)
+        return (moved * control + scale * (following @ self.basis.T)).T
+
+    def _log_slopes(self, scale, ln_ki0, z_delta, ln_exit_ratio=None, z_delta_exit=None, **ln_gain) -> np.ndarray:
+        """Return the derivatives of ln(scale), a row per parameter in the order of the names above."""
+        blocked = 1 - 1 / (1 + self.free_mm / self.ki_mm(ln_ki0, z_delta, ln_exit_ratio, z_delta_exit))
+        slopes = [np.ones_like(blocked), -self.driving]
+        if ln_exit_ratio is not None:
+            ratio = np.exp(ln_exit_ratio)
+            leaving = 1 / (1 + np.exp(-z_delta * self.driving - ln_exit_ratio - z_delta_exit * self.driving))
+            slopes[1] = -self.driving * (1 - leaving)
+            slopes += [leaving - ratio / (1 + ratio), self.driving * leaving]
+        gains = [self.solution == 1 + i for i in range(len(ln_gain))]
+        return np.array([*(blocked * slope for slope in slopes), *gains], float)
 
     def first_guess(self, model: BlockModel) -> dict[str, float]:
         """Return the best of a grid that spans the concentrations and the usual steepness."""
         known = np.unique(self.free_mm[self.free_mm > 0])
         constants = np.log([known[0] / 3, *known, known[-1] * 3])
-        guess = self._best({"ln_ki0": k, "z_delta": z} for k in constants for z in (0.0, 0.5, 1.0, 2.0))
+        guess = self._best(ln_ki0=constants, z_delta=(0.0, 0.5, 1.0, 2.0))
         if model.permeant:
-            exits = [{"ln_exit_ratio": r, "z_delta_exit": z} for r in (-5.0, -2.0) for z in (0.2, 1.0)]
-            guess = self._best(guess | way for way in exits)
+            exits = {"ln_exit_ratio": (-5.0, -2.0), "z_delta_exit": (0.2, 1.0)}
+            guess = self._best(**{name: [value] for name, value in guess.items()}, **exits)
         return guess
 
-    def _best(self, guesses) -> dict[str, float]:
-        return min(guesses, key=lambda guess: float(np.linalg.norm(self.current_pa - self(None, **guess))))
+    def _best(self, **values) -> dict[str, float]:
+        """Return the combination of values that fits best."""
+        grid = [axis.reshape(-1, 1) for axis in np.meshgrid(*values.values(), indexing="ij")]
+        curves = self(None, **dict(zip(values, grid, strict=True)))
+        best = np.argmin(np.linalg.norm(self.current_pa - curves, axis=1))
+        return {name: float(axis[best, 0]) for name, axis in zip(values, grid, strict=True)}
 
 
 def fit_woodhull(
@@ -351,10 +385,10 @@ def fit_woodhull(
     InputError
         When a recording has no temperature.
     """
-    if points["temperature_c"].isna().any():
-        missing = points.loc[points["temperature_c"].isna(), "recording_id"].iloc[0]
-        raise InputError(f"raw_data/recordings.csv, {missing}, temperature_c: empty: RT/F of the fit needs it, C")
-    woodhull = _Woodhull.of(points, side, at_mv)
+    return _fit(_Woodhull.of(points, side, at_mv), model, profile)
+
+
+def _fit(woodhull: _Woodhull, model: BlockModel, profile=None, **how) -> CurveFit:
     start = woodhull.first_guess(model)
     reach = (start["ln_ki0"] - FARTHEST_LN_KI, start["ln_ki0"] + FARTHEST_LN_KI)
     bounds = {"ln_ki0": reach, "z_delta": (-STEEPEST, STEEPEST)} | (EXIT_BOUNDS if model.permeant else {})
@@ -370,6 +404,7 @@ def fit_woodhull(
         profile=block if profile is None else profile,
         starts=1,
         eliminated=woodhull.basis.shape[1],
+        **how,
     )
 
 

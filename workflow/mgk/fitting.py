@@ -132,6 +132,7 @@ def fit_curve(
     profile: Sequence[str] | None = None,
     starts: int = STARTS,
     eliminated: int = 0,
+    tolerance: float = 1e-15,
 ) -> CurveFit:
     """Fit a model to points by least squares.
 
@@ -144,6 +145,8 @@ def fit_curve(
     model : callable
         Takes `x` as given and the parameters by name; returns an array of the shape of `y`. For the complex step it
         must accept a complex parameter and be analytic; this is tried and checked, and the 3-point rule used if not.
+        A model with a method `jacobian`, called likewise, which returns the derivatives of shape (n, p) in the order of
+        the parameters, is believed: this is several times quicker.
     x : array or tuple of arrays
         Passed on to the model as it is.
     y : array_like of shape (n,)
@@ -163,6 +166,8 @@ def fit_curve(
     eliminated : int
         How many parameters the model itself fits to `y` for any value of the named ones (linear ones, by projection:
         Golub & Pereyra 1973). They count in `dof` and `aicc`.
+    tolerance : float
+        Relative change of rss and of parameters, at which the search ends. Looser where only rss and AICc are asked.
 
     Returns
     -------
@@ -180,7 +185,7 @@ def fit_curve(
     unknown = sorted(set(profile or ()) - set(problem.names))
     if unknown:
         raise InputError(f"profile names {', '.join(unknown)}, which the start does not: {', '.join(problem.names)}")
-    minimum = problem.best(starts)
+    minimum = problem.best(starts, tolerance)
     for _ in range(DESCENTS):
         fit = _assess(problem, minimum, level, problem.names if profile is None else profile)
         if isinstance(fit, CurveFit):
@@ -206,7 +211,7 @@ class _Problem:
     low: np.ndarray
     high: np.ndarray
     eliminated: int
-    complex_step: bool
+    differentiable: bool
 
     @classmethod
     def of(cls, model, x, y, start, sd, bounds, eliminated) -> "_Problem":
@@ -228,8 +233,13 @@ class _Problem:
         outside = [n for n, v, a, b in zip(names, first, low, high, strict=True) if not a <= v <= b]
         if outside:
             raise InputError(f"start of {', '.join(outside)} is not a number within its bounds")
-        problem = cls(model, x, y, 1 / sd, names, first, low, high, eliminated, complex_step=False)
-        return replace(problem, complex_step=problem._is_analytic(first))
+        problem = cls(model, x, y, 1 / sd, names, first, low, high, eliminated, differentiable=True)
+        return problem if problem.own_jacobian else replace(problem, differentiable=problem._is_analytic(first))
+
+    @property
+    def own_jacobian(self) -> Callable | None:
+        """The model's own derivative, where it has one."""
+        return getattr(self.model, "jacobian", None)
 
     def curve(self, theta: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
@@ -250,7 +260,7 @@ class _Problem:
     def _is_analytic(self, theta: np.ndarray) -> bool:
         """Tell whether the complex step gives the derivative: it fails for |x|, maxima and code that needs reals."""
         try:
-            by_complex = self._complex_jacobian(theta)
+            by_complex = self.jacobian(theta)
         except (TypeError, ValueError, ArithmeticError):
             return False
         if not (np.isfinite(by_complex).all() and np.isfinite(self.residual(theta)).all()):
@@ -264,9 +274,16 @@ class _Problem:
         allowed = 1e-3 * (np.abs(by_difference).max(axis=0) + rounding)
         return bool((np.abs(by_complex - by_difference) <= allowed).all())
 
-    def _complex_jacobian(self, theta: np.ndarray, free: np.ndarray | None = None) -> np.ndarray:
-        """Return the derivatives of the residuals with respect to the parameters `free` (a mask; default all)."""
+    def jacobian(self, theta: np.ndarray, free: np.ndarray | None = None) -> np.ndarray:
+        """Return the derivatives of the residuals with respect to the parameters `free` (a mask; default all).
+
+        They are the model's own, or by the complex step.
+        """
         columns = np.arange(theta.size) if free is None else np.flatnonzero(free)
+        if self.own_jacobian:
+            with np.errstate(all="ignore"):
+                own = self.own_jacobian(self.x, **dict(zip(self.names, theta, strict=True)))
+            return own[:, columns] * self.weight[:, None]
         jacobian = np.empty((self.y.size, columns.size))
         for column, i in enumerate(columns):
             shifted = theta.astype(complex)
@@ -279,11 +296,11 @@ class _Problem:
 
         From nearby, as along a profile, `solve` is several times slower.
         """
-        if not (self.complex_step and free.any()):
+        if not (self.differentiable and free.any()):
             return None
         theta, residual = start, self.residual(start)
         for _ in range(GAUSS_NEWTON_STEPS):
-            jacobian = self._complex_jacobian(theta, free)
+            jacobian = self.jacobian(theta, free)
             if not (np.isfinite(jacobian).all() and np.isfinite(residual).all()):
                 return None
             further = theta.copy()
@@ -317,10 +334,10 @@ class _Problem:
             return theta
 
         jacobian = "3-point"
-        if self.complex_step:
+        if self.differentiable:
 
             def jacobian(part):
-                return self._complex_jacobian(whole(part), free) * unit / size
+                return self.jacobian(whole(part), free) * unit / size
 
         low, high = self.low[free] / unit, self.high[free] / unit
         result = least_squares(
@@ -330,7 +347,7 @@ class _Problem:
             (low, high),
             method="trf",
             x_scale="jac",
-            diff_step=None if self.complex_step else DIFF_STEP,
+            diff_step=None if self.differentiable else DIFF_STEP,
             ftol=tolerance,
             xtol=tolerance,
             gtol=tolerance,
@@ -347,13 +364,13 @@ class _Problem:
         minimum = self.solve(start, free, 1e-9, 100)
         return start if minimum is None else minimum.theta
 
-    def best(self, starts: int) -> "_Minimum":
+    def best(self, starts: int, tolerance: float) -> "_Minimum":
         """Return the lowest minimum that the starts lead to; a single good start may go there by Gauss-Newton."""
         if starts == 1:
             found = self.descend(self.start, np.ones(self.start.size, bool))
             if found is not None:
-                return _Minimum(found, self._complex_jacobian(found), self.rss(found))
-        first = self.solve(self.start)
+                return _Minimum(found, self.jacobian(found), self.rss(found))
+        first = self.solve(self.start, tolerance=tolerance)
         others = [self.solve(start, tolerance=1e-8, evaluations=200) for start in self._further_starts(starts)]
         others = [minimum for minimum in others if minimum is not None]
         lowest = min(others, key=lambda minimum: minimum.rss, default=None)
