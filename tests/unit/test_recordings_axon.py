@@ -639,9 +639,16 @@ def test_currents_are_picoampere_and_voltages_millivolt(tmp_path, unit, common, 
 
 def test_abf1_truncated(tmp_path):
     path = write_abf1(tmp_path / "a.abf")
+    raw = path.read_bytes()
+    data_end = len(raw)
+    raw += bytes(-len(raw) % 512)
+    path.write_bytes(raw + struct.pack("<i56shh", 300, b"drug".ljust(56), 1, 0))
+    patched(path, ("i", 44, len(raw) // 512), ("i", 48, 1))
     whole = path.read_bytes()
-    for size in (3, 8, 40, 500, 2000, 6143, 6144, len(whole) - 1):
+    edges = {0, 4, 8, 40, 500, 2000, 6144, data_end, len(raw), len(whole)}
+    for size in sorted({edge + d for edge in edges for d in (-1, 0, 1) if 0 <= edge + d < len(whole)}):
         path.write_bytes(whole[:size])
+        assert outcome(path) is None, size
         assert check_header(path), size
 
 
