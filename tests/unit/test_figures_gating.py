@@ -43,6 +43,7 @@ def test_inactivation_falls(fitted):
     fig, _ = gating(curves, fits)
     y = next(line for line in fig.axes[0].lines if len(line.get_xdata()) == 200).get_ydata()
     assert y[0] > 0.9 > 0.1 > y[-1]
+    assert fig.axes[0].get_xlabel() == "Prepulse potential (mV)"
 
 
 def test_comparison_shows_cells_animals_and_the_test(fitted):
@@ -60,6 +61,14 @@ def test_comparison_shows_cells_animals_and_the_test(fitted):
     assert animals[1].get_ydata() == pytest.approx(expected[["control", "drug"]].to_numpy())
     assert "5 cells, 3 animals" in first.get_title()
     assert f"Holm {table['p_holm'].iloc[0]:.2g}" in text
+
+
+def test_a_comparison_without_an_interval_shows_none(fitted):
+    fits, _, cells, table = fitted
+    alone = table.head(1).assign(ci_low=np.nan, ci_high=np.nan, p=np.nan, p_holm=np.nan, n_cells=1, n_animals=1)
+    fig, _ = comparison(alone, fits, cells)
+    size = f"{alone['difference'].iloc[0]:.3g}".replace("-", "\N{MINUS SIGN}")
+    assert fig.axes[0].get_title() == f"difference {size} mV\nno test; 1 cell, 1 animal"
 
 
 def test_where_there_is_nothing_a_sentence_says_so(fitted, tmp_path):
@@ -93,6 +102,9 @@ def test_time_constants_are_geometric_means_of_animals():
     fig, text = time_constants(table)
     axis = fig.axes[0]
     assert (axis.get_yscale(), axis.get_ylabel()) == ("log", "Time constant (ms)")
+    fig.settle()
+    labels = [label.get_text() for label in axis.get_yticklabels(which="both") if label.get_text()]
+    assert {"1", "10", "2", "20"} <= set(labels), "numbers, not powers"
     control, drug = (c.lines[0].get_ydata() for c in axis.containers)
     assert control[1] == pytest.approx(4.0)  # animals: sqrt(1 * 4) and 8
     assert control[0] == pytest.approx(np.sqrt(32) * np.exp(0.5))

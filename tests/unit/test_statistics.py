@@ -150,8 +150,16 @@ def test_a_group_is_weak_where_its_interval_holds_zero_though_its_cells_are_firm
     table = fits(["identified"] * 4, values=(1.0, 1.0, 8.0, 8.0)).assign(parameter="vmax")
     row = group_rows(table, ANIMALS).iloc[0]
     assert row["ci_low"] < 0 < row["ci_high"]
-    assert (row["verdict"], row["reason"]) == ("weak", "the interval holds zero: that there is any is not shown")
+    assert (row["verdict"], row["reason"]) == ("weak", "the interval holds zero: there may be none")
     assert group_rows(table.assign(parameter="k"), ANIMALS).iloc[0]["verdict"] == "identified"
+
+
+def test_the_one_reason_of_all_weak_cells_is_told_of_the_group():
+    table = fits(["weak"] * 4)
+    row = group_rows(table.assign(reason="no plateau"), ANIMALS).iloc[0]
+    assert row["reason"] == "4 of 4 cells weak (no plateau)"
+    row = group_rows(table.assign(reason=["no plateau", "no plateau", "k above RT/F", ""]), ANIMALS).iloc[0]
+    assert row["reason"] == "4 of 4 cells weak"
 
 
 def test_what_is_not_identified_stays_so_and_gains_the_doubt():

@@ -322,7 +322,7 @@ def holm(p_values) -> np.ndarray:
 def judge_presence(parameter: str, estimate: Estimate) -> Estimate:
     """Return an estimate, weak at best where the parameter is one of `ABSENT_AT_ZERO` and its interval holds zero."""
     holds = parameter in ABSENT_AT_ZERO and estimate.ci_low <= 0 <= estimate.ci_high
-    return estimate.weakened("the interval holds zero: that there is any is not shown" if holds else "")
+    return estimate.weakened("the interval holds zero: there may be none" if holds else "")
 
 
 def fit_row(
@@ -340,6 +340,13 @@ def _one_per_cell(values: pd.Series, cells: pd.Series, log: bool) -> pd.Series:
     scale = np.log(values.where(values > 0)) if log else values
     mean = scale.groupby(cells, sort=False).mean()
     return np.exp(mean) if log else mean
+
+
+def _counted_cells(cells: pd.DataFrame, verdict: str, words: str) -> str:
+    """Say how many cells have a verdict, and why, where all of them have it for one reason."""
+    of_it = cells.loc[cells["verdict"] == verdict, "reason"].unique()
+    why = f" ({of_it[0]})" if len(of_it) == 1 and of_it[0] else ""
+    return f"{int((cells['verdict'] == verdict).sum())} of {len(cells)} cells {words}{why}"
 
 
 def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), level: float = 0.95) -> pd.DataFrame:
@@ -373,9 +380,9 @@ def group_rows(fits: pd.DataFrame, animals: Mapping[str, str], geometric=(), lev
         weak_cells = int((cells["verdict"] == "weak").sum())
         reasons = [mean.reason] if mean.reason else []
         if weak_cells:
-            reasons.append(f"{weak_cells} of {len(cells)} cells weak")
+            reasons.append(_counted_cells(cells, "weak", "weak"))
         if not use.all():
-            reasons.append(f"{int((~use).sum())} of {len(cells)} cells not identified and left out")
+            reasons.append(_counted_cells(cells, "not_identified", "not identified and left out"))
         if fold > WEAK_FOLD:
             reasons.append(f"a confidence limit is {fold:.3g}-fold away")
         weak = mean.n_animals == 1 or fold > WEAK_FOLD or weak_cells + (~use).sum() > len(cells) / 2

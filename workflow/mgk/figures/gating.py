@@ -7,6 +7,7 @@ Small points are cells, large ones animals or their means; a figure without anyt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from mgk.figures import style
 from mgk.gating import boltzmann
@@ -62,7 +63,8 @@ def gating(curves: pd.DataFrame, fits: pd.DataFrame) -> tuple[Figure, str]:
                 axis.axvline(v_half, color=colours[group], lw=0.7, ls=":")
             n = style.cells_and_animals(rows[0]["n_cells"], rows[0]["n_animals"])
             told.append(f"{title}, {group}: V1/2 {_number(v_half, ' mV')}, k {_number(k, ' mV')} ({n}).")
-        axis.set(xlabel="Membrane potential (mV)", ylabel=label, title=title, ylim=(-0.2, 1.3))
+        of_what = "Prepulse" if "inactivation" in model else "Membrane"
+        axis.set(xlabel=f"{of_what} potential (mV)", ylabel=label, title=title, ylim=(-0.2, 1.3))
         axis.axhline(0, color=style.GREY, lw=0.5)
     axes[0, -1].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     text = (
@@ -113,6 +115,7 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
     axis.set_ylim(used["tau_ms"].min() / 2, used["tau_ms"].max() * 2)
     axis.set(xlabel="Membrane potential (mV)", ylabel="Time constant (ms)", yscale="log")
     axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
     axis.legend()
     text = (
         "Time constant of the current after a step against membrane potential, a colour a condition; large points are "
@@ -182,7 +185,9 @@ def _quantity(row: pd.Series) -> str:
 
 def _told_comparison(row: pd.Series) -> tuple[str, str]:
     unit = "" if row["scale"] == "ratio" else f" {row['unit']}"
-    size = f"{row['scale']} {_number(row['difference'])} [{_number(row['ci_low'])}, {_number(row['ci_high'])}]{unit}"
+    limits = [row["ci_low"], row["ci_high"]]
+    interval = f" [{', '.join(map(_number, limits))}]" if np.isfinite(limits).all() else ""
+    size = f"{row['scale']} {_number(row['difference'])}{interval}{unit}"
     p = f"p {row['p']:.2g}, Holm {row['p_holm']:.2g}" if np.isfinite(row["p"]) else "no test"
     n = style.cells_and_animals(row["n_cells"], row["n_animals"])
     return f"{size}\n{p}; {n}", f"{_quantity(row)}, {row['group_a']} and {row['group_b']}: {size}, {p}, {n}."

@@ -39,18 +39,21 @@ def numbers_table(project: Study, numbers: pd.DataFrame) -> Fragment:
     ordered = numbers.sort_values("data", key=lambda kinds: kinds.isin(["computed", "tabulated"]), kind="stable")
     rows = list(ordered.itertuples())
     found = [known[row.analysis, row.experiment] for row in rows]
+    reference, caption = "Published", "Key numbers: result, and published value where the config names one"
+    if numbers["data"].isin(["simulated", "mixed"]).any():
+        reference = "Put in, or published"
+        caption = "Key numbers. Simulated data: put in, and recovered. Real data: result, and published value."
     shown = pd.DataFrame(
         {
             "Quantity": [_quantity(row) for row in rows],
             "Result [95 % CI]": [_result(row) for row in rows],
-            "Put in, or published": [_reference(row) for row in rows],
+            reference: [_reference(row) for row in rows],
             "n": ordered["n"].to_list(),
             "Verdict": [_verdict(row) for row in rows],
             "Origin": [_origin(results, row) for results, row in zip(found, rows, strict=True)],
         },
         dtype=object,
     )
-    caption = "Key numbers. Simulated data: put in, and recovered. Real data: result, and published value."
     table = table_html(shown, caption, csv=numbers, parts=[_part(results) for results in found]).html
     return Fragment(f'<div class="key-numbers">{table}</div>{_sources(numbers)}')
 

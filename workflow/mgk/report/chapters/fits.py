@@ -117,8 +117,7 @@ def verdict_text(verdict: str, reason: str) -> str:
 
 def counted(analysis: Analysis, n: float, n_animals: float) -> str:
     """Return the n of a group in words: of what was fitted, and of animals where that is something else."""
-    return (
-        f"{n_animals:.0f} animals"
-        if analysis.unit == "animals"
-        else f"{n:.0f} {analysis.unit}, {n_animals:.0f} animals"
+    counts = {} if analysis.unit == "animals" else {analysis.unit: n}
+    return ", ".join(
+        f"{k:.0f} {word[:-1] if k == 1 else word}" for word, k in (counts | {"animals": n_animals}).items()
     )
