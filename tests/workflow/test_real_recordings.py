@@ -106,6 +106,8 @@ def fits_of(results, experiment):
 def test_nothing_is_called_simulated_and_every_recording_has_a_verdict(results):
     report = (results / "report/report.html").read_text(encoding="utf-8")
     assert "measured" in report
+    assert "Put in, or published" not in report
+    assert "1 cell, 1 animal<" in report
     quality = pd.read_csv(results / "recordings/quality.csv", keep_default_na=False).set_index("recording_id")
     assert len(quality) == 11
     assert set(quality["verdict"]) <= {"pass", "warn"}
