@@ -379,7 +379,10 @@ def test_excluded_recordings_are_not_fitted_but_shown():
     assert fits.loc[("c1", "ki0_mm"), "estimate"] == pytest.approx(5, rel=1e-6)
     assert fits.loc[("c2", "ki0_mm"), "verdict"] == "not_identified"
     assert fits.loc[("c2", "ki0_mm"), "reason"] == "excluded: wrong cell"
-    assert fits.loc[("", "ki0_mm"), "reason"] == "one animal: no interval; 1 of 2 cells not identified and left out"
+    assert (
+        fits.loc[("", "ki0_mm"), "reason"]
+        == "one animal: no interval; 1 of 2 cells not identified and left out (excluded: wrong cell)"
+    )
     fractions = cell_fractions(points, cells)
     assert len(fractions) == len(points)
     assert fractions.loc[fractions["excluded"], "fraction"].isna().all()
