@@ -17,9 +17,10 @@ from mgk.analyses import ANALYSES
 from mgk.checks import study_files
 from mgk.crate import METADATA, PLACE, PROFILES, export_crate, main, write_crate
 from mgk.notebooks import default_parameters, parameters_given
-from mgk.provenance import MANIFEST, sha256, write_manifest, write_run
+from mgk.provenance import MANIFEST, manifest_of, run_of, sha256, write_json
 from mgk.study import Study
 
+RUN = "results/provenance/run.json"
 VALIDATED = ("process-run-crate-0.5", "workflow-run-crate-0.5", "workflow-ro-crate-1.0")
 
 
@@ -35,9 +36,10 @@ def finished(tmp_path_factory):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name, encoding="utf-8")
     (root / MANIFEST).parent.mkdir()
-    write_run(root / "results/provenance/run.json", parameters_given(study))
-    write_manifest(root, study_files(study), sorted(set(made)), root / MANIFEST)
-    write_crate(root, root / PLACE)
+    run, manifest = run_of(parameters_given(study)), manifest_of(root, study_files(study), sorted(set(made)))
+    write_crate(root, manifest, run)
+    write_json(root / RUN, run)
+    write_json(root / MANIFEST, manifest)
     return root
 
 
@@ -110,9 +112,10 @@ def test_it_names_no_person_machine_or_folder(finished):
     assert "Person" not in text
 
 
-def test_the_same_run_gives_the_same_metadata(finished, tmp_path):
-    write_crate(finished, tmp_path / METADATA)
-    assert (tmp_path / METADATA).read_bytes() == (finished / PLACE).read_bytes()
+def test_the_same_run_gives_the_same_metadata(finished):
+    before = (finished / PLACE).read_bytes()
+    manifest, run = (json.loads((finished / name).read_text()) for name in (MANIFEST, RUN))
+    assert write_crate(finished, manifest, run).read_bytes() == before
 
 
 def test_the_zip_holds_all_that_the_metadata_name_and_the_code(finished, entities, tmp_path):

@@ -1,7 +1,6 @@
 """The page of provenance: every file with its checksum, the steps as a picture and in words."""
 
 import itertools
-import json
 import re
 from xml.etree import ElementTree
 
@@ -10,7 +9,7 @@ from studies import small_study
 
 from mgk.checks import study_files
 from mgk.notebooks import parameters_given
-from mgk.provenance import MANIFEST, write_manifest, write_run
+from mgk.provenance import manifest_of, run_of
 from mgk.report.graph import HEIGHT, MOST_LETTERS, WIDTH, graph_of, graph_svg
 from mgk.report.html import CSV_ADDRESS
 from mgk.report.provenance_page import write_provenance_page
@@ -66,12 +65,10 @@ def test_the_picture_is_sound_xml_with_all_words_within_its_frame(study):
 
 
 def test_the_page_lists_every_file_and_parameter(root, study):
-    (root / "results/provenance").mkdir(parents=True)
+    (root / "results").mkdir()
     (root / "results/a.csv").write_text("a")
-    write_run(root / "results/provenance/run.json", parameters_given(study))
-    write_manifest(root, study_files(study), ["results/a.csv"], root / MANIFEST)
-    page = write_provenance_page(root).read_text(encoding="utf-8")
-    manifest = json.loads((root / MANIFEST).read_text())
+    manifest = manifest_of(root, study_files(study), ["results/a.csv"])
+    page = write_provenance_page(root, manifest, run_of(parameters_given(study))).read_text(encoding="utf-8")
     for name, checksum in {**manifest["inputs"], **manifest["outputs"]}.items():
         assert name in page
         assert checksum in page

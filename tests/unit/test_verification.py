@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studies import small_study
 
-from mgk.provenance import manifest_problems, require_intact, sha256, write_manifest
+from mgk.provenance import MANIFEST, manifest_of, manifest_problems, require_intact, sha256, write_json
 from mgk.study import Study
 from mgk.tables.problems import InputError, Problem
 from mgk.upstream import code_of, raw_files
@@ -279,7 +279,7 @@ def test_results_that_are_not_as_their_manifest_says_are_refused(tmp_path):
     made.mkdir(parents=True)
     for name in ("config.yaml", "results/a.csv", "results/b.csv"):
         (tmp_path / name).write_text(name)
-    write_manifest(tmp_path, ["config.yaml"], ["results/a.csv", "results/b.csv"], made / "manifest.json")
+    write_json(tmp_path / MANIFEST, manifest_of(tmp_path, ["config.yaml"], ["results/a.csv", "results/b.csv"]))
     require_intact(tmp_path)
     (tmp_path / "results/a.csv").write_text("another")
     (tmp_path / "results/b.csv").unlink()

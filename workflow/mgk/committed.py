@@ -14,6 +14,7 @@ import nbformat
 
 from mgk.notebooks import NOTEBOOKS, default_parameters, for_git
 from mgk.provenance import require_intact
+from mgk.whole_files import write_whole
 
 HOUSE = NOTEBOOKS.parent
 
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path in drifted:
         print(f"{'drifted' if given.check else 'refreshed'}: {path.relative_to(HOUSE)}")
         if not given.check:
-            path.write_text(texts[path], encoding="utf-8")
+            write_whole(path, texts[path])
     if given.check and drifted:
         print("refresh them with: make notebooks", file=sys.stderr)
         return 1

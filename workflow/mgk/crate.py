@@ -21,6 +21,7 @@ from mgk.provenance import HOUSE, MANIFEST, require_intact, sha256
 from mgk.study import Study
 from mgk.tables.problems import InputError
 from mgk.upstream import raw_files
+from mgk.whole_files import whole_file, write_whole
 
 METADATA = "ro-crate-metadata.json"
 PLACE = f"results/provenance/{METADATA}"
@@ -199,13 +200,10 @@ def _refs(names) -> list[dict]:
     return [_ref(n) for n in dict.fromkeys(names)]
 
 
-def write_crate(root: Path, path: Path) -> None:
-    """Write the metadata of a finished run from its manifest.json and run.json, which must be there."""
-    provenance = root / MANIFEST
-    manifest = json.loads(provenance.read_text(encoding="utf-8"))
-    run = json.loads((provenance.parent / "run.json").read_text(encoding="utf-8"))
+def write_crate(root: Path, manifest: dict, run: dict) -> Path:
+    """Write the metadata of a run that ends, from what its manifest.json and run.json say; return the file."""
     metadata = crate_metadata(Study.open(root), manifest, run)
-    path.write_text(json.dumps(metadata, indent=1) + "\n", encoding="utf-8")
+    return write_whole(root / PLACE, json.dumps(metadata, indent=1) + "\n")
 
 
 def export_crate(root: Path, path: Path) -> Path:
@@ -222,7 +220,7 @@ def export_crate(root: Path, path: Path) -> Path:
     sources = {f.relative_to(HOUSE).as_posix(): f for f in _code()}
     sources |= {name: root / name for name in named if (root / name).is_file() and name not in sources}
     sources[METADATA] = root / PLACE
-    with zipfile.ZipFile(path, "w") as archive:
+    with whole_file(path) as beside, zipfile.ZipFile(beside, "w") as archive:
         for name, file in sorted(sources.items()):
             entry = zipfile.ZipInfo(name, EARLIEST_ZIP_DATE)
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=6)

@@ -14,6 +14,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from mgk.tables.problems import InputError, Problem
+from mgk.whole_files import write_whole
 
 HOUSE = Path(__file__).parents[2]
 MANIFEST = "results/provenance/manifest.json"
@@ -42,16 +43,20 @@ def read_checksums(path: Path) -> dict[str, str]:
     return found
 
 
-def write_manifest(study: Path, inputs: list[str], outputs: list[str], path: Path) -> None:
-    """Write the checksums of all inputs and outputs of a run, given relative to the study.
+def manifest_of(study: Path, inputs: list[str], outputs: list[str]) -> dict[str, dict[str, str]]:
+    """Return the checksums of all inputs and outputs of a run, given relative to the study.
 
     What else lies under results/ (of an earlier configuration, of a run by hand) is not claimed.
     """
-    manifest = {
+    return {
         "inputs": {name: sha256(study / name) for name in sorted(inputs)},
         "outputs": {name: sha256(study / name) for name in sorted(outputs)},
     }
-    path.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def write_json(path: Path, value: dict) -> Path:
+    """Write manifest.json or run.json; the file appears whole or not at all."""
+    return write_whole(path, json.dumps(value, indent=1) + "\n")
 
 
 def manifest_problems(study: Path) -> list[Problem]:
@@ -90,12 +95,12 @@ def require_intact(study: Path) -> None:
         raise InputError(problems)
 
 
-def write_run(path: Path, parameters: dict[str, dict]) -> None:
-    """Write when and under what the run took place: Python, platform, packages, lock, state of the code.
+def run_of(parameters: dict[str, dict]) -> dict:
+    """Return when and under what the run took place: Python, platform, packages, lock, state of the code.
 
     `parameters` are what each executed notebook, by the stem of its file, was given.
     """
-    run = {
+    return {
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
@@ -104,7 +109,6 @@ def write_run(path: Path, parameters: dict[str, dict]) -> None:
         "parameters": parameters,
         "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
     }
-    path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
 
 
 def _git(*arguments: str) -> str:

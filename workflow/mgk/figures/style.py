@@ -10,6 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from mgk.whole_files import whole_file, write_whole
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 GREY = "#7F7F7F"
 # Colours of the windows of a recording, in the order of the package's list; a ramp never stands beside a step.
@@ -89,7 +91,7 @@ def save(fig: Picture, path: Path | str, alt: str) -> Path:
         raise ValueError(f"{path}: a figure needs a text alternative")
     fig.settle()
     path = Path(path).with_suffix(".svg")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fig.savefig(path, format="svg", metadata={"Date": None, "Description": fig.alt})
-    path.with_suffix(".alt.txt").write_text(fig.alt + "\n", encoding="utf-8")
+    write_whole(path.with_suffix(".alt.txt"), fig.alt + "\n")
+    with whole_file(path) as beside:
+        fig.savefig(beside, format="svg", metadata={"Date": None, "Description": fig.alt})
     return path

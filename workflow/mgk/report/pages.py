@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mgk.report.html import CSV_ADDRESS
 from mgk.tables.problems import InputError, Problem
+from mgk.whole_files import write_whole
 
 HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*$", re.MULTILINE)
 STYLE_ADDRESS = re.compile(r"@import\b[^;]*|url\(\s*(?!['\"]?(?:data:|#))[^)]*\)", re.IGNORECASE)
@@ -65,11 +66,7 @@ def render_notebook(notebook: Path, html: Path, *, title: str, home: str | None,
         _number(soup, "figure", "figcaption")
         _number(soup, "table", "caption")
     _list_contents(soup)
-    html.parent.mkdir(parents=True, exist_ok=True)
-    beside = html.with_name(f".{html.name}.part")
-    beside.write_text(str(soup), encoding="utf-8", newline="\n")
-    beside.replace(html)
-    return html
+    return write_whole(html, str(soup))
 
 
 def _render_text(book, name: str) -> None:

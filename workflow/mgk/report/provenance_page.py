@@ -1,10 +1,8 @@
 """The provenance of a run as a page: what was read and made, with checksums, under what, and by which steps.
 
-Written last, from manifest.json and run.json; like run.json it says when the run ended, so it is exempt from byte
-identity.
+Like run.json it says when the run ended, so it is exempt from byte identity.
 """
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -14,18 +12,14 @@ from mgk.report.graph import graph_of, graph_svg
 from mgk.report.html import table_html
 from mgk.report.plain_page import list_html, page_html, scrolled_table
 from mgk.study import Study
+from mgk.whole_files import write_whole
 
 PAGE = "results/provenance/provenance.html"
 
 
-def write_provenance_page(root: Path) -> Path:
-    """Write the page of a finished run, whose manifest.json and run.json must be there; return it."""
-    folder = (root / MANIFEST).parent
-    manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
-    run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    page = root / PAGE
-    page.write_text(provenance_html(Study.open(root), manifest, run), encoding="utf-8", newline="\n")
-    return page
+def write_provenance_page(root: Path, manifest: dict, run: dict) -> Path:
+    """Write the page of a run that ends, from what its manifest.json and run.json say; return it."""
+    return write_whole(root / PAGE, provenance_html(Study.open(root), manifest, run))
 
 
 def provenance_html(study: Study, manifest: dict, run: dict) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from mgk.whole_files import whole_file
+
 
 def write_table(frame: pd.DataFrame, path: Path | str) -> Path:
     """Write `frame` (without its index) as CSV; return the path.
@@ -12,12 +14,9 @@ def write_table(frame: pd.DataFrame, path: Path | str) -> Path:
     Doubles are written with the shortest digits that read back to the same number, missing values as nothing.
     The file appears whole or not at all.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    frame.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
-    beside.replace(path)
-    return path
+    with whole_file(path) as beside:
+        frame.to_csv(beside, index=False, lineterminator="\n", encoding="utf-8")
+    return Path(path)
 
 
 def read_table(path: Path | str, text: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from mgk.report.plain_page import list_html, page_html, scrolled_table
 from mgk.tables.problems import Problem
 from mgk.verification.compare import DIFFERS, GOOD, IDENTICAL, MISSING, NOT_PINNED, OTHER_BYTES, WITHIN, Comparison
 from mgk.verification.pins import NUMBERS, RELATIVE_TOLERANCE
+from mgk.whole_files import write_whole
 
 PLACE = "results/verification"
 VERIFIED, REFUSED = "verified", "not verified"
@@ -49,11 +50,8 @@ class Verification:
 def write_verification(verification: Verification, study: Path) -> Path:
     """Write verification.json and verification.html into a study's results; return the page."""
     folder = study / PLACE
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "verification.json").write_text(as_json(verification), encoding="utf-8")
-    page = folder / "verification.html"
-    page.write_text(as_page(verification), encoding="utf-8", newline="\n")
-    return page
+    write_whole(folder / "verification.json", as_json(verification))
+    return write_whole(folder / "verification.html", as_page(verification))
 
 
 def as_json(verification: Verification) -> str:

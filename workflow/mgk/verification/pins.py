@@ -21,6 +21,7 @@ from mgk.study import Study
 from mgk.tables import read_table, write_table
 from mgk.tables.problems import InputError
 from mgk.upstream import HOUSE, code_of, raw_files
+from mgk.whole_files import whole_file, write_whole
 
 FOLDER = "verification"
 KEY_NUMBERS = "results/report/key_numbers.csv"
@@ -141,11 +142,10 @@ def read_pins(root: Path) -> Pins:
 def write_pins(root: Path, pins: Pins) -> None:
     """Write pins; those of the same run are the same bytes."""
     folder = root / FOLDER
-    folder.mkdir(exist_ok=True)
     write_table(pins.numbers, folder / "references.csv")
     digests = {part: getattr(pins, part) for part in ("inputs", "code", "reads", "platforms")}
-    (folder / "digests.json").write_text(json.dumps(digests, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    with zipfile.ZipFile(folder / "tables.zip", "w") as archive:
+    write_whole(folder / "digests.json", json.dumps(digests, indent=1, sort_keys=True) + "\n")
+    with whole_file(folder / "tables.zip") as beside, zipfile.ZipFile(beside, "w") as archive:
         for name, text in sorted(pins.tables.items()):
             entry = zipfile.ZipInfo(name, EARLIEST_ZIP_DATE)
             archive.writestr(entry, text, zipfile.ZIP_DEFLATED, compresslevel=9)
