@@ -38,11 +38,16 @@ class Picture(Figure):
         """
         if not isinstance(self.get_layout_engine(), ConstrainedLayoutEngine):
             return
+        places = None
         for _ in range(LAYOUT_PASSES):
-            self.draw_without_rendering()
-        self.set_layout_engine("none")
-        for axes in self.axes:
-            axes.set_position([round(edge, 6) for edge in axes.get_position(original=True).bounds])
+            before = places
+            self.get_layout_engine().execute(self)
+            places = [[round(edge, 6) for edge in axes.get_position(original=True).bounds] for axes in self.axes]
+            if places == before:
+                break
+        self.set_layout_engine(None)
+        for axes, place in zip(self.axes, places, strict=True):
+            axes.set_position(place)
 
     def _ipython_display_(self) -> None:
         from IPython.display import display

@@ -73,7 +73,8 @@ def join_layout(wells: pd.DataFrame, layout: pd.DataFrame) -> pd.DataFrame:
     InputError
         When the layout names wells that the plate does not have.
     """
-    unknown = [w for w in layout["well"] if w not in set(wells["well"])]
+    there = set(wells["well"])
+    unknown = [w for w in layout["well"] if w not in there]
     if unknown:
         raise InputError(f"the layout names wells that the plate does not have: {', '.join(unknown)}")
     joined = wells.merge(layout, on="well", how="left", validate="many_to_one")
