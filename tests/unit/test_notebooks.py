@@ -180,6 +180,18 @@ def test_for_git_drops_the_injected_cell_and_counts_anew():
     assert document.cells[1].outputs[0].execution_count == 2
 
 
+def test_for_git_keeps_the_checksum_of_a_picture_in_html_and_not_the_picture():
+    def kept(picture):
+        html = f'<img src="data:image/svg+xml;base64,{picture}" alt="A line: data: 1">'
+        result = nbformat.v4.new_output("display_data", {"text/html": html})
+        document = for_git(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[result])]))
+        return document.cells[0].outputs[0].data["text/html"]
+
+    assert kept("AAAA") == kept("AAAA") != kept("AAAB")
+    assert "AAAA" not in kept("AAAA")
+    assert kept("AAAA").endswith('" alt="A line: data: 1">')
+
+
 def test_a_notebook_is_found_by_number_and_a_wrong_one_named():
     assert notebooks.find_notebook("30") == "magnesium_block"
     assert notebooks.find_notebook("magnesium_block") == "magnesium_block"

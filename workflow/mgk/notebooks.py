@@ -9,7 +9,9 @@ it again.
 
 import argparse
 import ast
+import hashlib
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -29,6 +31,7 @@ KERNEL_START_S = 60
 REPORT_PARAMETERS = {"study": "..", "output": "../results/report"}
 # The cell's metadata that name the declared outputs it wrote: so a number of the report leads to the very cell.
 WRITES = "writes"
+DATA_ADDRESS = re.compile(r"data:[a-z0-9/+.;=-]+;base64,[A-Za-z0-9+/=]+")
 # How the line begins that says which job failed, on stderr and at the end of its log.
 FAILED = "FAILED"
 
@@ -259,7 +262,11 @@ def _join_streams(outputs: list) -> list:
 
 
 def for_git(document: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Return an executed notebook as it is kept in git: without the injected parameters, counted anew."""
+    """Return an executed notebook as it is kept in git: without the injected parameters, counted anew.
+
+    Files inside the HTML of its outputs (the report's figures, which are the other notebooks', and tables as CSV) are
+    left out, their checksums stay.
+    """
     document.cells = [c for c in document.cells if "injected-parameters" not in c.metadata.get("tags", [])]
     code = [c for c in document.cells if c.cell_type == "code"]
     for count, cell in enumerate(code, 1):
@@ -268,7 +275,13 @@ def for_git(document: nbformat.NotebookNode) -> nbformat.NotebookNode:
         for output in cell.outputs:
             if output.output_type == "execute_result":
                 output.execution_count = count
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = DATA_ADDRESS.sub(_checksum_address, output.data["text/html"])
     return normalise(document)
+
+
+def _checksum_address(address: re.Match) -> str:
+    return f"data:,not%20in%20git,%20SHA-256%20{hashlib.sha256(address[0].encode()).hexdigest()[:16]}"
 
 
 def limit_memory(mb: int) -> None:
