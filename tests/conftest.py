@@ -15,6 +15,17 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
+def pytest_collection_modifyitems(items):
+    """Keep on one worker what shares a fixture: a file, or all that looks at one run of the demonstration.
+
+    What runs studies comes first, for a worker that ends with it would leave the others idle.
+    """
+    for item in items:
+        shared = "demonstration" in item.fixturenames
+        item.add_marker(pytest.mark.xdist_group("demonstration" if shared else item.path.stem))
+    items.sort(key=lambda item: ("demonstration" not in item.fixturenames, not item.get_closest_marker("workflow")))
+
+
 @pytest.fixture(scope="session")
 def house() -> Path:
     """The root of the repository."""

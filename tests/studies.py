@@ -26,30 +26,42 @@ def save_config(study: Path, config: dict) -> None:
         YAML_WRITER.dump(config, file)
 
 
-def small_study(study: Path, *sections: str) -> Path:
-    """Write a study with some sections of the demonstration and a part of its raw data (one clinical analysis)."""
-    (study / "raw_data").mkdir(parents=True)
-    config = load_config(HOUSE)
-    first = next(iter(config["clinical"]["analyses"].items()))
-    config["clinical"] = {"analyses": dict([first])}
-    keep = {"study", "solutions", *sections}
-    save_config(study, {k: v for k, v in config.items() if k in keep})
-    raw = HOUSE / "raw_data"
-    if set(sections) & {"recordings", "plates"}:
-        shutil.copy(raw / "solutions.yaml", study / "raw_data")
-    if "clinical" in sections:
-        shutil.copytree(raw / "clinical", study / "raw_data" / "clinical")
-    if "recordings" in sections:
-        table = pd.read_csv(raw / "recordings.csv", dtype=str, keep_default_na=False)
-        cells = table.groupby("animal_id", sort=False)["cell_id"].first().groupby(level=0).first()
-        table = table[table["cell_id"].isin(set(cells))].groupby("condition").head(8)
-        table.to_csv(study / "raw_data" / "recordings.csv", index=False)
-        copy_files(study, table["file"])
-    if "plates" in sections:
-        shutil.copy(raw / "plates.csv", study / "raw_data")
-        table = pd.read_csv(raw / "plates.csv", dtype=str, keep_default_na=False)
-        copy_files(study, [*table["file"], *table["layout"]])
+def small_study(study: Path, *sections: str, experiments: tuple[str, ...] = ()) -> Path:
+    """Write a study with some sections of the demonstration and a part of its raw data (one clinical analysis).
+
+    Of recordings, plates and curves only the named `experiments` are kept, when any is named.
+    """
+    raw, target = HOUSE / "raw_data", study / "raw_data"
+    target.mkdir(parents=True)
+    whole = load_config(HOUSE)
+    config = {k: v for k, v in whole.items() if k in {"study", "solutions", *sections}}
+    for section in {"recordings", "plates", "curves"} & set(config):
+        found = config[section]["experiments"]
+        config[section]["experiments"] = {k: v for k, v in found.items() if not experiments or k in experiments}
+    if "clinical" in config:
+        config["clinical"] = {"analyses": dict([next(iter(config["clinical"]["analyses"].items()))])}
+        shutil.copytree(raw / "clinical", target / "clinical")
+    save_config(study, config)
+    if {"recordings", "plates"} & set(sections):
+        shutil.copy(raw / "solutions.yaml", target)
+    for section in {"recordings", "plates", "curves"} & set(sections):
+        table = read_rows(HOUSE, section)
+        table = table[table["experiment"].isin(list(config[section]["experiments"]))]
+        if section == "recordings":
+            cells = table.groupby("animal_id", sort=False)["cell_id"].first().groupby(level=0).first()
+            table = table[table["cell_id"].isin(set(cells))].groupby("condition").head(8)
+        write_rows(study, section, table)
+        copy_files(study, [name for column in {"file", "layout"} & set(table) for name in table[column]])
     return study
+
+
+def read_rows(study: Path, section: str) -> pd.DataFrame:
+    """Return recordings.csv, plates.csv or curves.csv of a study as text."""
+    return pd.read_csv(study / "raw_data" / f"{section}.csv", dtype=str, keep_default_na=False)
+
+
+def write_rows(study: Path, section: str, table: pd.DataFrame) -> None:
+    table.to_csv(study / "raw_data" / f"{section}.csv", index=False)
 
 
 def copy_files(study: Path, files) -> None:

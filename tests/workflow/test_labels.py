@@ -44,10 +44,9 @@ class Text(HTMLParser):
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
     """A study of plates and a clinical table whose labels are all of them nasty."""
-    study = small_study(tmp_path_factory.mktemp("labels") / "study", "clinical", "plates")
+    study = small_study(tmp_path_factory.mktemp("labels") / "study", "clinical", "plates", experiments=("platelets",))
     config = load_config(study)
     config["study"]["title"] = NASTY["markup"] + NASTY["quotes"]
-    config["plates"]["experiments"] = {"platelets": config["plates"]["experiments"]["platelets"]}
     config["plates"]["experiments"]["platelets"]["title"] = NASTY["long"]
     next(iter(config["clinical"]["analyses"].values()))["title"] = f"{NASTY['greek']} {NASTY['chinese']}"
     save_config(study, config)

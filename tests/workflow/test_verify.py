@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 
-import pandas as pd
 import pytest
 from studies import HOUSE, house_copy, load_config, save_config, small_study
 
@@ -23,14 +22,13 @@ def verify(study, *extra, python=sys.executable):
 
 @pytest.fixture(scope="module")
 def pinned(tmp_path_factory):
-    """A small study with pinned references: plates of two experiments, the quickest ones."""
-    study = small_study(tmp_path_factory.mktemp("pinned") / "study", "plates")
+    """A study of plates alone with pinned references: two experiments with one analysis each."""
+    place = tmp_path_factory.mktemp("pinned") / "study"
+    study = small_study(place, "plates", experiments=("platelets", "microsomes"))
     config = load_config(study)
-    kept = {name: config["plates"]["experiments"][name] for name in ("platelets", "microsomes")}
-    config["plates"]["experiments"] = kept
+    for name, analysis in (("platelets", "magnesium_calibration"), ("microsomes", "atpase_activity")):
+        config["plates"]["experiments"][name]["analysis"] = analysis
     save_config(study, config)
-    table = pd.read_csv(study / "raw_data/plates.csv", dtype=str, keep_default_na=False)
-    table[table["experiment"].isin(kept)].to_csv(study / "raw_data/plates.csv", index=False)
     done = verify(study, "--pin")
     assert done.returncode == 0, done.stderr
     assert "pinned" in done.stdout
@@ -68,45 +66,41 @@ def test_an_untouched_study_comes_out_again(pinned):
     assert (pinned / "results/verification/verification.html").stat().st_size > 5000
 
 
-def test_one_constant_of_the_config_is_found(pinned, tmp_path):
-    study = shutil.copytree(pinned, tmp_path / "study")
-    replace_once(study / "config.yaml", "rmax_magnesium_mm: 35", "rmax_magnesium_mm: 36")
-    done = verify(study)
-    assert done.returncode == 1
-    assert differing(study) == {"platelets": {"config.yaml"}}
-    line = next(line for line in done.stdout.splitlines() if line.startswith("upstream of platelets, resting, free"))
-    assert line.endswith(": config.yaml")
+# A constant of the config, a stability constant, a line of a model.
+CHANGES = [
+    ("config.yaml", "rmax_magnesium_mm: 35", "rmax_magnesium_mm: 36"),
+    (
+        "workflow/mgk/solutions/constants/webmaxc.yaml",
+        "Mg + ATP,               log_k: 4.143",
+        "Mg + ATP, log_k: 4.144",
+    ),
+    (
+        "workflow/mgk/atpase/kinetics.py",
+        "vmax * x / (np.exp(ln_k05) + x)",
+        "vmax * x / (1.001 * np.exp(ln_k05) + x)",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new", "rests_on_it"),
-    [
-        (
-            "solutions/constants/webmaxc.yaml",
-            "Mg + ATP,               log_k: 4.143",
-            "Mg + ATP, log_k: 4.144",
-            {"microsomes", "solutions"},
-        ),
-        (
-            "atpase/kinetics.py",
-            "vmax * x / (np.exp(ln_k05) + x)",
-            "vmax * x / (1.001 * np.exp(ln_k05) + x)",
-            {"microsomes"},
-        ),
-    ],
-    ids=["a stability constant", "a line of a model"],
-)
-def test_one_change_of_the_code_is_found(pinned, tmp_path, file, old, new, rests_on_it):
+def test_each_change_is_named_where_a_result_rests_on_it(pinned, tmp_path):
+    """The code of the dye's calibration holds the constants of solutions, and not the model of the ATPase."""
     study = shutil.copytree(pinned, tmp_path / "study")
     house, python = house_copy(tmp_path)
-    replace_once(house / "workflow/mgk" / file, old, new)
+    for file, old, new in CHANGES:
+        replace_once((study if file == "config.yaml" else house) / file, old, new)
     done = verify(study, python=python)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert differing(study) == {experiment: {f"workflow/mgk/{file}"} for experiment in rests_on_it}
-    lines = [line for line in done.stdout.splitlines() if line.startswith("upstream of ")]
-    assert any("microsomes, control, K0.5 for free Mg2+" in n and n.endswith(f"workflow/mgk/{file}") for n in lines), (
-        done.stdout
-    )
+    config, constants, model = (file for file, _, _ in CHANGES)
+    assert differing(study) == {
+        "platelets": {config, constants},
+        "solutions": {config, constants},
+        "microsomes": {config, constants, model},
+    }
+    said = next(line for line in done.stdout.splitlines() if line.startswith("upstream of platelets, resting, free"))
+    assert said.endswith(f": {config}, {constants}")
+    said = next(line for line in done.stdout.splitlines() if "microsomes, control, K0.5 for free Mg2+" in line)
+    assert said.startswith("upstream of ")
+    assert said.endswith(f": {config}, {model}, {constants}")
     fits = next(f for f in record_of(study)["files"] if f["name"] == "results/atpase/microsomes/fits.csv")
     assert fits["verdict"] == "differs"
     # The first cell that differs is any of the fit's numbers: which one, depends on the order of the rows.
