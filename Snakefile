@@ -52,5 +52,9 @@ rule all:
         "results/provenance/manifest.json",
 
 
+onstart:
+    say_that_a_run_goes_on()
+
+
 onerror:
     report_what_there_is()

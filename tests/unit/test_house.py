@@ -18,7 +18,7 @@ PACKAGE = HOUSE / "workflow" / "mgk"
 NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
 
 FLOORS = (
-    {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study"},
+    {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study", "whole_files"},
     {"solutions", "recordings", "plates", "stacks"},
     {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"}
     | {"equilibria", "excitability", "synthesis", "unitary"},
@@ -41,6 +41,7 @@ FLOORS = (
         "new_study",
         "crate",
         "reference",
+        "one_run",
     },
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mgk.analyses import ANALYSES
 from mgk.notebooks import FAILED, NotebookError, limit_memory
+from mgk.one_run import end_with_parent
 from mgk.tables.problems import InputError
 
 
@@ -19,6 +20,7 @@ def job(snakemake) -> Iterator[None]:
     experiment, what happened and where to look; the traceback is in the log, and the same line ends it; outputs already
     written are Snakemake's to remove.
     """
+    end_with_parent()
     limit_memory(snakemake.resources.get("mem_mb", 2500))
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)

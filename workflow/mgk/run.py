@@ -14,8 +14,10 @@ from pathlib import Path
 from mgk import environment
 from mgk.attention import left_out, warnings_of
 from mgk.checks import check_study
+from mgk.one_run import is_left_over
 from mgk.progress import CLEAR, Progress
 from mgk.study import Study
+from mgk.whole_files import write_whole
 
 HOUSE = Path(__file__).parents[2]
 LOCKED = "cannot be locked"
@@ -55,6 +57,26 @@ def check(study: Path) -> int:
 def run(study: Path, extra: list[str]) -> int:
     """Run Snakemake on a study, with progress; return its exit code."""
     started = time.monotonic()
+    try:
+        code, lines, failures = _snakemake(study, extra)
+        if code and any(LOCKED in line for line in lines) and is_left_over(study):
+            print("a run of this study was killed: going on from where it was", file=sys.stderr)
+            _snakemake(study, ["--unlock"])
+            code, lines, failures = _snakemake(study, extra)
+    except KeyboardInterrupt:
+        print("interrupted; `make report` again goes on from here", file=sys.stderr)
+        return 130
+    _keep_log(study, lines)
+    if code == 0:
+        _say_warnings(warnings_of(Study.open(study)))
+        print(f"report: {study / 'results/report/report.html'}  ({time.monotonic() - started:.0f} s)")
+        return 0
+    _explain(study, lines, failures)
+    return 1
+
+
+def _snakemake(study: Path, extra: list[str]) -> tuple[int, list[str], list[str]]:
+    """Run Snakemake once; return its exit code, what it said, and the lines of the jobs that failed."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(HOUSE / "Snakefile"), "--directory", str(study)]
     process = subprocess.Popen(
         [*command, "--nocolor", *extra],
@@ -66,18 +88,9 @@ def run(study: Path, extra: list[str]) -> int:
     )
     try:
         lines, failures = _follow(process.stdout, study)
+    finally:
         code = process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        print("interrupted; `make report` again goes on from here", file=sys.stderr)
-        return 130
-    _keep_log(study, lines)
-    if code == 0:
-        _say_warnings(warnings_of(Study.open(study)))
-        print(f"report: {study / 'results/report/report.html'}  ({time.monotonic() - started:.0f} s)")
-        return 0
-    _explain(study, lines, failures)
-    return 1
+    return code, lines, failures
 
 
 def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
@@ -133,9 +146,7 @@ def _as_typed(line: str, study: Path) -> str:
 def _keep_log(study: Path, lines: list[str]) -> None:
     """Keep Snakemake's own words where there are results to explain."""
     if (study / "results").is_dir() and not any(INVALID in line for line in lines):
-        logs = study / "results" / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        (logs / "snakemake.log").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_whole(study / "results" / "logs" / "snakemake.log", "\n".join(lines) + "\n")
 
 
 def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
@@ -148,10 +159,9 @@ def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
         print("\n".join([INVALID, *listed, f"{_counted(len(listed))}; nothing was run"]), file=sys.stderr)
     elif LOCKED in text:
         print(
-            f"The study {study} is locked: another run is going on there, or one was killed.\n"
-            "If one is going on, wait for it. If one was killed, first see that nothing of it still runs\n"
-            "(ps -ef | grep -E 'snakemake|ipykernel'; an orphaned kernel goes on writing), then unlock and go on:\n"
-            f'  .venv/bin/snakemake --directory "{study}" --unlock\n  {again}',
+            f"The study {study} is locked: another run is going on there. Wait for it, then: {again}\n"
+            "If there is none, on this machine or on another one that shares the folder, one was killed: unlock\n"
+            f'  .venv/bin/snakemake --directory "{study}" --unlock',
             file=sys.stderr,
         )
     elif failures:

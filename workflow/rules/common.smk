@@ -15,6 +15,7 @@ from mgk.analyses import ANALYSES, is_relaxation
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
 from mgk.digest import digest as digest_of
+from mgk.one_run import hold
 from mgk.recordings.segments import with_segments
 from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
@@ -108,6 +109,12 @@ def recording_pairs(wildcards):
     if not study.experiments("recordings"):
         return []
     return plain_rows(pd.DataFrame(pairs_of_recordings(study.table("recordings"))))
+
+
+def say_that_a_run_goes_on():
+    """Hold the study for as long as this process lives."""
+    global held
+    held = hold(Path())
 
 
 def report_what_there_is():

@@ -14,6 +14,7 @@ import nbformat
 
 from mgk.analyses import ANALYSES
 from mgk.notebooks import NOTEBOOKS, REPORT_PARAMETERS, NotebookError, run_notebook
+from mgk.one_run import end_with_parent
 from mgk.report.pages import render_notebook
 from mgk.study import Study
 
@@ -74,6 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.parse_args(arguments)
     if not Path("results").is_dir():
         return 0
+    end_with_parent()
     try:
         build_after_failure(Path())
     except NotebookError as error:

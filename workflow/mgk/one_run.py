@@ -1,0 +1,61 @@
+"""One run of a study at a time, and no job that outlives the run that started it.
+
+Snakemake locks the files of a run by files of its own, which a kill leaves behind. The operating system's lock that is
+held here goes with its process: who gets it knows that a lock of Snakemake's is a leftover.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+HELD = ".snakemake/one_run.lock"
+WATCH_S = 0.5
+
+
+def hold(study: Path) -> IO:
+    """Say that a run of the study is going on, for as long as the file that is returned stays open.
+
+    Runs that make different files may go on together, as Snakemake allows. Where the file system has no such locks,
+    nothing is said.
+    """
+    path = study / HELD
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a")
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return file
+
+
+def is_left_over(study: Path, wait_s: float = 3) -> bool:
+    """Tell whether Snakemake's lock on a study was left behind by a run that was killed.
+
+    A run that has just begun has `wait_s` to take its own lock.
+    """
+    time.sleep(wait_s)
+    if not (study / HELD).is_file():
+        return False
+    with (study / HELD).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+    return True
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it is gone; a kernel ends with its runner by itself.
+
+    Otherwise what a killed run leaves behind would write into the files of the next one.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
