@@ -15,6 +15,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--remote-debugging-port=0")
 HELD = ("file:", "data:", "about:")
 LOAD_S = 60
+KEYS = {"Enter": 13, "Tab": 9}
 AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations))"
 
 
@@ -38,17 +39,43 @@ def find_chromium() -> str | None:
 
 def look(pages: list[Path], views: dict[int, str], axe: str) -> list[Seen]:
     """Load each page at each width, in the colour scheme that goes with it, with axe-core (its source) run in it."""
-    with tempfile.TemporaryDirectory(prefix="mgk-browser-") as profile:
+
+    async def all_views(tab):
+        return [await tab.load(Seen(page, width, scheme), axe) for page in pages for width, scheme in views.items()]
+
+    return _with_tab(all_views)
+
+
+def use(page: Path, steps: list[str]) -> list:
+    """Load a page and take steps in it: `Enter` and `Tab` are pressed, the rest is JavaScript, whose values return."""
+
+    async def all_steps(tab):
+        await tab.open(page)
+        values = []
+        for step in steps:
+            if step in KEYS:
+                await tab.press(step)
+            else:
+                found = await tab.call("Runtime.evaluate", expression=step, returnByValue=True)
+                values.append(found["result"].get("value"))
+        return values
+
+    return _with_tab(all_steps)
+
+
+def _with_tab(work):
+    """Return what `work`, a coroutine function of a tab, returns in a browser of its own."""
+    with tempfile.TemporaryDirectory(prefix="mgk-browser-", ignore_cleanup_errors=True) as profile:
         command = [find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
             try:
-                return asyncio.run(_look(Path(profile), pages, views, axe))
+                return asyncio.run(_work(Path(profile), work))
             finally:
                 browser.kill()
                 browser.wait()
 
 
-async def _look(profile: Path, pages: list[Path], views: dict[int, str], axe: str) -> list[Seen]:
+async def _work(profile: Path, work):
     file = profile / "DevToolsActivePort"
     for _ in range(10 * LOAD_S):
         if file.exists() and file.read_text():
@@ -60,7 +87,7 @@ async def _look(profile: Path, pages: list[Path], views: dict[int, str], axe: st
     tab = _Tab(await websocket_connect(target["webSocketDebuggerUrl"], max_message_size=2**28))
     for domain in ("Page", "Network", "Log", "Runtime"):
         await tab.call(f"{domain}.enable")
-    return [await tab.load(Seen(page, width, scheme), axe) for page in pages for width, scheme in views.items()]
+    return await work(tab)
 
 
 class _Tab:
@@ -80,15 +107,23 @@ class _Tab:
                 assert "error" not in message, message
                 return message.get("result", {})
 
+    async def open(self, page: Path) -> None:
+        self.events.clear()
+        await self.call("Page.navigate", url=page.resolve().as_uri())
+        if not any(e.get("method") == "Page.loadEventFired" for e in self.events):
+            await self.hear(lambda message: message.get("method") == "Page.loadEventFired")
+
+    async def press(self, key: str) -> None:
+        for kind in ("keyDown", "keyUp"):
+            text = {"text": "\r"} if key == "Enter" and kind == "keyDown" else {}
+            await self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=KEYS[key], **text)
+
     async def load(self, seen: Seen, axe: str) -> Seen:
         size = {"width": seen.width, "height": 900, "deviceScaleFactor": 1, "mobile": seen.width < 600}
         scheme = {"name": "prefers-color-scheme", "value": seen.scheme}
         await self.call("Emulation.setEmulatedMedia", features=[scheme])
         await self.call("Emulation.setDeviceMetricsOverride", **size)
-        self.events.clear()
-        await self.call("Page.navigate", url=seen.page.resolve().as_uri())
-        if not any(e.get("method") == "Page.loadEventFired" for e in self.events):
-            await self.hear(lambda message: message.get("method") == "Page.loadEventFired")
+        await self.open(seen.page)
         await self.call("Runtime.evaluate", expression=axe)
         found = await self.call("Runtime.evaluate", expression=AXE, awaitPromise=True)
         seen.violations = [_told(v) for v in json.loads(found["result"]["value"]) if v["impact"] in SERIOUS]

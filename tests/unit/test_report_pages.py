@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import hashlib
 import io
 import re
 from html.parser import HTMLParser
@@ -95,7 +96,12 @@ def cells():
 
 def test_nothing_is_fetched_and_nothing_runs(tmp_path, cells):
     page = page_of(tmp_path, cells)
-    assert not {"script", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
+    assert not {"iframe", "object", "embed"} & {tag for tag, _ in page.tags}
+    assert page.all("script") == [{}]
+    (policy,) = (m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    (script,) = re.findall(r"<script>(.*?)</script>", page.text, re.DOTALL)
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{allowed}';" in policy
     held = re.compile(r"^(data:|#)")
     for tag, attributes in page.tags:
         for name, value in attributes.items():

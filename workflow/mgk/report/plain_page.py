@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.report.html import table_html
+from mgk.report.sorting import POLICY, SCRIPT
 
 STYLE = Path(__file__).parent / "template" / "page.css"
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def page_html(title: str, parts: list[str], home: str = "") -> str:
@@ -25,7 +25,7 @@ def page_html(title: str, parts: list[str], home: str = "") -> str:
         f'<body>\n<a class="skip" href="#main">Skip to the content</a>\n{back}<div class="page">\n'
         f'<nav class="toc" aria-label="Contents"></nav>\n<main id="main">\n<h1>{escape(title)}</h1>\n'
     )
-    return head + body + "\n".join(parts) + "\n</main>\n</div>\n</body>\n</html>\n"
+    return head + body + "\n".join(parts) + f"\n</main>\n</div>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
 
 
 def scrolled_table(frame: pd.DataFrame, caption: str) -> str:
