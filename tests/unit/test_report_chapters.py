@@ -14,6 +14,7 @@ from mgk.analyses import ANALYSES
 from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
 from mgk.provenance import sha256
 from mgk.report import chapters, checklists, glance
+from mgk.report.graph import graph_of
 from mgk.report.html import interval_text
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
 from mgk.report.results import Results
@@ -136,6 +137,23 @@ def test_the_checklist_of_an_enzyme_assay_names_what_is_missing(study):
     assert checklists._strenda(results)["The study says"].to_list() == ["7.4", "MISSING"]
     assert "1 of 2 items missing" in checklists._section("x", checklists._strenda(results))
     shutil.rmtree(results.folder)
+
+
+def test_shots_are_asked_for_what_mixing_needs_and_not_for_a_patch(study):
+    items = checklists._recordings(study, "stopped_flow").set_index("Item")["The study says"]
+    assert items["Dead time"].startswith("2 ms (assumed, no source")
+    assert items["Ligand"] == "Mg"
+    assert items["Temperature (°C)"] == "24"
+    assert items["Construct or preparation"] == "MISSING"
+    assert not {"Seal (MOhm)", "Configuration", "Series resistance (MOhm)", "Junction potential"} & set(items.index)
+    assert "average shots: stopped_flow" in {step.words for step in graph_of(study).steps.values()}
+
+
+def test_the_first_screen_counts_curves(house):
+    study = Study.open(house)
+    table = study.table("curves")
+    words = glance._counts(study)
+    assert f"{table['curve_id'].nunique()} curves from {table['animal_id'].nunique()} animals" in words
 
 
 def test_the_checklist_of_a_study(study):

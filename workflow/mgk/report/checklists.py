@@ -1,8 +1,8 @@
 """Checklists of what a reader needs to judge an experiment, filled from the study; what it does not say is named.
 
-Recordings: a minimum of our own, the items that reports of patch-clamp work are usually asked for (assumed, no source
-read). Assays of enzymes: STRENDA, as the notebook of the analysis fills it (`strenda.csv`). Clinical tables: what a
-reader has to supply stands in their chapter.
+Recordings, and shots of stopped flow: a minimum of our own, the items that reports of patch-clamp work and of rapid
+mixing are usually asked for (assumed, no source read). Assays of enzymes: STRENDA, as the notebook of the analysis
+fills it (`strenda.csv`). Clinical tables: what a reader has to supply stands in their chapter.
 """
 
 from collections.abc import Callable
@@ -47,20 +47,45 @@ def _recordings(project: Study, experiment: str) -> pd.DataFrame:
     rows = project.table("recordings")
     rows = rows[rows["experiment"] == experiment]
     settings = project.experiment("recordings", experiment)
+    if settings["analysis"] in ("relaxation", ["relaxation"]):
+        return _table([*_shots(project, experiment, rows), _by_hand(rows)])
     found = [(item, stated(rows, name), f"recordings.csv: {name}") for item, name in COLUMNS.items()]
-    for item, (name, say) in MEASURED.items():
-        path = project.results / "recordings" / experiment / name
-        found.append((item, say(read_table(path)) if path.exists() else MISSING, f"results: {name}"))
+    found += _measured(project, experiment, MEASURED)
     given = settings.get("corrections") or {}
     for item, key in CORRECTIONS.items():
         found.append((item, given.get(key, "none"), f"config.yaml: corrections.{key}"))
     quality = settings.get("quality") or {}
     limits = "; ".join(f"{name} {q['value']:g} {q['unit']}" for name, q in quality.items()) or "those of the project"
     found.append(("Limits of quality", limits, "config.yaml: quality; thresholds.csv"))
+    return _table([*found, _by_hand(rows)])
+
+
+def _shots(project: Study, experiment: str, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return the items for shots of stopped flow; what is asked of a patch of membrane is not asked of them."""
+    found = [(item, stated(rows, name), f"recordings.csv: {name}") for item, name in COLUMNS_OF_SHOTS.items()]
+    dead = project.experiment("recordings", experiment).get("relaxation", {}).get("dead_time_ms")
+    said = f"{dead['value']:g} {dead['unit']} ({dead['source']})" if dead else MISSING
+    found.append(("Dead time", said, "config.yaml: relaxation.dead_time_ms"))
+    return found + _measured(project, experiment, MEASURED_OF_SHOTS)
+
+
+def _measured(project: Study, experiment: str, items: dict) -> list[tuple[str, str, str]]:
+    """Return what the tables made of an experiment's raw files say, by item."""
+    found = []
+    for item, (name, say) in items.items():
+        path = project.results / "recordings" / experiment / name
+        found.append((item, say(read_table(path)) if path.exists() else MISSING, f"results: {name}"))
+    return found
+
+
+def _by_hand(rows: pd.DataFrame) -> tuple[str, str, str]:
     excluded = rows["exclude"].fillna("") if "exclude" in rows else pd.Series([], dtype=str)
     reasons = "; ".join(f"{n}: {why}" for why, n in excluded[excluded != ""].value_counts(sort=False).items())
-    found.append(("Excluded by hand, with reasons", reasons or "none", "recordings.csv: exclude"))
-    return pd.DataFrame(found, columns=["Item", "The study says", "Where"])
+    return "Excluded by hand, with reasons", reasons or "none", "recordings.csv: exclude"
+
+
+def _table(items: list[tuple[str, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(items, columns=["Item", "The study says", "Where"])
 
 
 def stated(rows: pd.DataFrame, name: str) -> str:
@@ -109,7 +134,23 @@ COLUMNS = {
     "Membrane capacitance (pF)": "cell_capacitance_pf",
     "Day of recording": "date",
 }
+COLUMNS_OF_SHOTS = {
+    "Construct or preparation": "construct",
+    "Solution after mixing": "bath_solution",
+    "Ligand": "ligand",
+    "Ligand after mixing, total (mM)": "ligand_total_mm",
+    "Temperature (°C)": "temperature_c",
+    "Channel of the signal": "channel",
+    "Day of recording": "date",
+}
 # Item -> table of the experiment and how to say it.
+MEASURED_OF_SHOTS = {
+    "Signal, unit": ("transients.csv", _span("unit", "")),
+    "Time after the trigger": ("transients.csv", _span("time_ms", "ms")),
+    "Shots of a transient, used": ("quality.csv", _span("n_used", "")),
+    "Spread of the shots": ("quality.csv", _span("spread_percent", "%")),
+    "n used (of all)": ("quality.csv", _counts),
+}
 MEASURED = {
     "Sampling rate": ("quality.csv", _span("rate_hz", "Hz")),
     "Filter": ("quality.csv", _span("filter_hz", "Hz")),

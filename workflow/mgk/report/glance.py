@@ -60,7 +60,7 @@ def _kinds(everything: list[Results]) -> str:
 
 
 def _counts(project: Study) -> str:
-    """Return how many recordings, cells, animals, plates and tables the results rest on, the excluded not counted."""
+    """Return how many recordings, plates, stacks, curves and tables the results rest on, the excluded not counted."""
     said = []
     path = project.results / "recordings" / "quality.csv"
     if project.experiments("recordings") and path.exists():
@@ -75,6 +75,11 @@ def _counts(project: Study) -> str:
     if project.experiments("stacks") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
         said.append(f"{len(kept)} image stacks with {kept['n_rois'].sum() - kept['n_excluded'].sum()} cells")
+    if project.experiments("curves"):
+        points = project.table("curves")
+        points = points[points["experiment"].isin(project.experiments("curves"))]
+        ids = [points[name].nunique() for name in ("curve_id", "animal_id")]
+        said.append("{} curves from {} animals".format(*ids))
     tables = len(project.experiments("clinical"))
     said += [f"{tables} clinical tables"] if tables else []
     return f"{', '.join(said)}; each number has its own n." if said else ""
