@@ -147,13 +147,27 @@ def test_what_groups_share_cancels_in_their_ratio():
 
 
 def test_few_animals_widen_as_a_t_does():
-    few = model((level("a", 0.8, 0.016, n=3),), SMALL, df=2, draws=100000)
-    drawn = draw(few, "a")
-    for values, scale in ((drawn["Ki(0) and z delta"][:, 0], 0.02), (drawn["free Mg2+, animals of cells"][:, 0], 1.0)):
-        found = np.quantile(values, [0.025, 0.975])
-        assert found / scale == pytest.approx(t.ppf([0.025, 0.975], 2), rel=0.06)
-    correlation = np.corrcoef(np.sign(drawn["Ki(0) and z delta"]).T)[0, 1]
-    assert correlation == pytest.approx(2 / math.pi * math.asin(-0.3), abs=0.02), "they are drawn together"
+    """One source behind a rate: its interval is that of a t, carried through a function that only rises or falls."""
+    few = model(STATED, k05={PUMP: Constant(0.5, 0.01, 2)}, draws=100000)
+    found = synthesis.prediction_table(few, [-70.0])
+    ends = 0.5 * np.exp(t.ppf([0.975, 0.025], 2) * 0.02)
+    for column, k05 in zip(("ci_low", "ci_high"), ends, strict=True):
+        assert 1 - one(found, RATE, column, level="1 mM") == pytest.approx(1 - 1 / (1 + k05), rel=0.01)
+    assert one(found, RATE, "se", level="1 mM") == pytest.approx(2 / 3 / 3 * 0.02, rel=0.02)
+
+
+def test_several_sources_have_the_degrees_of_freedom_of_welch_and_satterthwaite():
+    """Free Mg2+ with 2, K0.5 with 8 degrees of freedom, the same error each: 4 / (1/2 + 1/8) = 6.4."""
+    k05 = {PUMP: Constant(0.5, 0.01, 8)}
+    both = model((level("a", 0.8, 0.016, n=3),), k05=k05, draws=100000)
+    found = synthesis.prediction_table(both, [-70.0])
+    half = (one(found, RATE, "ci_high") - one(found, RATE, "ci_low")) / 2
+    assert half / one(found, RATE, "se") == pytest.approx(t.ppf(0.975, 6.4), rel=0.02)
+
+
+def test_ki0_and_z_delta_are_drawn_together():
+    drawn = draw(model(covariance=SMALL, draws=100000), "a")["Ki(0) and z delta"]
+    np.testing.assert_allclose(np.cov(drawn.T), SMALL, rtol=0.03)
 
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another():

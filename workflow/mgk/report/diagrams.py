@@ -2,7 +2,8 @@
 
     python -m mgk.report.diagrams            draw every diagram anew (needs graphviz), as `make diagrams` does
 
-A source begins with `// title:`, `// description:` and `// chapter:`, the analysis in whose chapter it stands. A label
+A source begins with `// title:`, `// description:` and `// chapter:`, the analysis in whose chapter it stands; of
+several, the first that the study asks for. A label
 holds a place `{{name...}}`, dots for room, for a number of `ARROWS`; what stands there in the report is text, escaped.
 The SVG beside each source is in git, so that a run needs no graphviz; it holds the digest of its source.
 """
@@ -12,7 +13,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -67,13 +68,17 @@ SUBJECTS = {"pump_reversal": "Na+/K+-ATPase", "aspartate_gradient": "aspartate t
 
 @dataclass(frozen=True)
 class Diagram:
-    """A diagram as its source describes it."""
+    """A diagram as its source describes it; `chapter` are the analyses in whose chapter it can stand."""
 
     name: str
     title: str
     description: str
     chapter: str
     source: str
+
+    def stands_in(self, asked: Collection[str]) -> str | None:
+        """Return the analysis in whose chapter it stands, of those that a study asks for."""
+        return next((name for name in self.chapter.split(", ") if name in asked), None)
 
     @property
     def svg(self) -> Path:
@@ -156,7 +161,8 @@ def chapter_diagrams(project: Study, analysis: str, key_numbers: Callable[[Resul
     """
     if not project.diagrams:
         return Fragment("")
-    shown = [_shown(project, d, key_numbers) for d in read_diagrams() if d.chapter == analysis]
+    asked = {name for name, _ in project.analyses()}
+    shown = [_shown(project, d, key_numbers) for d in read_diagrams() if d.stands_in(asked) == analysis]
     return Fragment("".join(shown))
 
 

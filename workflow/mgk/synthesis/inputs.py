@@ -25,9 +25,14 @@ def block_of(project: Study, experiment: str, group: str) -> Block:
     values = known.assign(ki0_mm=np.log(known["ki0_mm"])).groupby(known.index.map(owners)).mean()
     if len(values) < 3:
         return _no_block(f"{len(values)} animals with Ki(0) and z delta in {group}: their covariance needs three")
-    covariance = np.cov(values.to_numpy().T) / len(values)
-    ln_ki0, z_delta = values.mean()
-    return Block(math.exp(ln_ki0), float(z_delta), covariance, len(values) - 1, len(known), len(values))
+    return block_of_animals(values.to_numpy(), len(known))
+
+
+def block_of_animals(values: np.ndarray, n_cells: int) -> Block:
+    """Return the block of a group from ln Ki(0) and z delta of each animal, (n_animals, 2)."""
+    n = len(values)
+    ln_ki0, z_delta = values.mean(axis=0)
+    return Block(math.exp(ln_ki0), float(z_delta), np.cov(values.T) / n, n - 1, n_cells, n)
 
 
 def _no_block(reason: str) -> Block:

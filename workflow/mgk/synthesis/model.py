@@ -1,9 +1,10 @@
 """The model of the synthesis: levels of free Mg2+, block, pump; how their errors are drawn, and what follows from them.
 
-Errors: Ki(0) and z delta of a group are drawn together from the means of its animals, as multivariate t on ln Ki(0) and
-z delta; K0.5 and free Mg2+ on their logarithms, t where animals stand behind them and normal where the degrees of
-freedom are not known (the calibration, which all groups of an experiment share, and printed values). Groups with the
-same animals are drawn with the correlation that these show.
+Errors: Ki(0) and z delta of a group are drawn together, normal on ln Ki(0) and z delta, with the covariance of the
+means of its animals; K0.5 and free Mg2+ normal on their logarithms; a calibration in common to all groups of an experiment;
+groups with the same animals with the correlation that these show. For an interval all deviations are widened together
+by the effective degrees of freedom of Welch and Satterthwaite, as in `mgk.magnesium.draws`: a t for each source by
+itself would be too wide. What is printed has none, and is taken as normal.
 """
 
 import math
@@ -13,10 +14,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mgk.block import unblocked_fraction
-from mgk.magnesium.draws import stream
+from mgk.magnesium.draws import effective_df, stream, widening
 
 DRAWS = 20000
 SEED = 80
+# Of so many draws the variance of a source by itself is taken, for the degrees of freedom.
+FOR_VARIANCE = 4000
 BLOCK, PUMP, PRINTED = "Ki(0) and z delta", "K0.5 of the study", "K0.5 as published"
 OPEN, OPEN_RATIO = "fraction of ROMK open", "ROMK open, ratio to the reference"
 RATE, RATE_RATIO = "rate of the pump, fraction of its maximum", "rate of the pump, ratio to the reference"
@@ -118,29 +121,36 @@ class Quantity:
 
 
 def draw(model: Model, name: str) -> dict[str, np.ndarray]:
-    """Return a set of draws: for each source its deviations, on the scale on which it is drawn."""
-    found = {BLOCK: _block_draws(model, name)}
+    """Return a set of normal draws: for each source its deviations, (draws, p), on the scale on which it is drawn.
+
+    Those of animals and calibrations of free Mg2+ are in units of their standard errors.
+    """
+    found = {BLOCK: _normal(model, name, BLOCK, model.block.covariance)}
     for key, constant in model.k05.items():
-        found[key] = _log_draws(model, name, key, constant.se / constant.value, constant.df)
+        found[key] = _normal(model, name, key, np.nan_to_num([[(constant.se / constant.value) ** 2]]))
     for level in model.levels:
         if level.experiment and not level.reason:
-            own = [x.n_animals for x in model.levels if x.experiment == level.experiment and not x.reason]
-            found[_animals(level)] = _animal_draws(model, name, level, min(own) - 1)
-            found[_calibration(level)] = _log_draws(model, name, _calibration(level), 1.0, math.inf)
+            correlations = model.animals[level.experiment][1]
+            found[_animals(model, level)] = _normal(model, name, _animals(model, level), correlations)
+            found[_calibration(level)] = _normal(model, name, _calibration(level), np.eye(1))
     return found
 
 
-def _log_draws(model: Model, name: str, source: str, scale: float, df: float) -> np.ndarray:
-    """Return deviations of a logarithm; of a calibration, in units of its standard error."""
-    normal = stream(model.seed, name, source).standard_normal(model.draws)
-    return np.nan_to_num(scale) * normal * _widening(model, name, source, df)
+def degrees_of(model: Model) -> dict[str, float]:
+    """Return the degrees of freedom of each source."""
+    found = {BLOCK: float(model.block.df), **{key: constant.df for key, constant in model.k05.items()}}
+    for level in model.levels:
+        if level.experiment and not level.reason:
+            source = _animals(model, level)
+            found[source] = min(found.get(source, math.inf), level.n_animals - 1)
+            found[_calibration(level)] = math.inf
+    return found
 
 
-def _animal_draws(model: Model, name: str, level: Level, df: float) -> np.ndarray:
-    """Return deviations of the groups of an experiment over its animals, in units of standard errors, a column each."""
-    source, (groups, correlations) = _animals(level), model.animals[level.experiment]
-    normal = stream(model.seed, name, source).standard_normal((model.draws, len(groups)))
-    return normal @ _root(correlations).T * _widening(model, name, source, df)[:, None]
+def _normal(model: Model, name: str, source: str, covariance: np.ndarray) -> np.ndarray:
+    """Return normal deviations with a covariance (p, p), as (draws, p)."""
+    drawn = stream(model.seed, name, source).standard_normal((model.draws, len(covariance)))
+    return drawn @ _root(covariance).T
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
@@ -149,15 +159,14 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     return vectors * np.sqrt(np.clip(values, 0, None))
 
 
-def _block_draws(model: Model, name: str) -> np.ndarray:
-    normal = stream(model.seed, name, BLOCK).standard_normal((model.draws, 2))
-    return normal @ _root(model.block.covariance).T * _widening(model, name, BLOCK, model.block.df)[:, None]
-
-
-def _widening(model: Model, name: str, source: str, df: float) -> np.ndarray:
-    if not math.isfinite(df):
-        return np.ones(model.draws)
-    return np.sqrt(df / stream(model.seed, name, source, "widen").chisquare(df, model.draws))
+def widened(model: Model, quantity: Quantity, drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the draws with all deviations widened by what few animals stand behind a quantity."""
+    few = {source: values[:FOR_VARIANCE] for source, values in drawn.items()}
+    still, degrees = {source: np.zeros_like(values) for source, values in few.items()}, degrees_of(model)
+    alone = [float(np.var(quantity.function({**still, source: few[source]}))) for source in quantity.sources]
+    df = effective_df(alone, [degrees[source] for source in quantity.sources])
+    factor = widening(model.seed, model.draws, df, "synthesis")[1:, None]
+    return {source: values * factor for source, values in drawn.items()}
 
 
 def centre(drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -165,8 +174,11 @@ def centre(drawn: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {source: np.zeros_like(values[:1]) for source, values in drawn.items()}
 
 
-def _animals(level: Level) -> str:
-    return f"free Mg2+, animals of {level.experiment}"
+def _animals(model: Model, level: Level) -> str:
+    """Return the name of the error of a level's animals: one for the groups of an experiment that share them."""
+    groups, correlations = model.animals[level.experiment]
+    shared = np.count_nonzero(correlations[groups.index(level.group)]) > 1
+    return f"free Mg2+, animals of {level.experiment}{'' if shared else f', {level.group}'}"
 
 
 def _calibration(level: Level) -> str:
@@ -180,8 +192,8 @@ def magnesium_mm(model: Model, level: Level, drawn: Mapping) -> np.ndarray | flo
     """Return the free concentration of a level in each draw."""
     if not level.experiment:
         return level.value_mm
-    own = drawn[_animals(level)][:, model.animals[level.experiment][0].index(level.group)]
-    shift = own * level.se_animals + drawn[_calibration(level)] * level.se_calibration
+    own = drawn[_animals(model, level)][:, model.animals[level.experiment][0].index(level.group)]
+    shift = own * level.se_animals + drawn[_calibration(level)][:, 0] * level.se_calibration
     return level.value_mm * np.exp(shift / level.value_mm)
 
 
@@ -196,7 +208,7 @@ def open_fraction(model: Model, level: Level, membrane_mv: float, drawn: Mapping
 def pump_rate(model: Model, level: Level, k05: str, drawn: Mapping) -> np.ndarray:
     """Return the rate of the pump as a fraction of its maximum, [Mg] / (K0.5 + [Mg]), in each draw."""
     free = magnesium_mm(model, level, drawn)
-    constant = model.k05[k05].value * np.exp(drawn[k05])
+    constant = model.k05[k05].value * np.exp(drawn[k05][:, 0])
     return free / (constant + free)
 
 
@@ -220,9 +232,10 @@ def quantities_of(model: Model, potentials_mv: Sequence[float]) -> list[Quantity
     return found
 
 
-def _sources_of(*levels: Level) -> tuple[str, ...]:
+def _sources_of(model: Model, levels: Sequence[Level]) -> tuple[str, ...]:
     measured = [level for level in levels if level.experiment and not level.reason]
-    return tuple(dict.fromkeys(source(level) for source in (_animals, _calibration) for level in measured))
+    names = [_animals(model, level) for level in measured] + [_calibration(level) for level in measured]
+    return tuple(dict.fromkeys(names))
 
 
 def _open(model: Model, level: Level, membrane_mv: float, reference: Level | None = None) -> Quantity:
@@ -232,7 +245,7 @@ def _open(model: Model, level: Level, membrane_mv: float, reference: Level | Non
 
     name, levels = (OPEN_RATIO, (level, reference)) if reference else (OPEN, (level,))
     why = level.reason or model.block.reason
-    return Quantity(name, level, value, (*_sources_of(*levels), BLOCK), reference, membrane_mv, why_not=why)
+    return Quantity(name, level, value, (*_sources_of(model, levels), BLOCK), reference, membrane_mv, why_not=why)
 
 
 def _rate(model: Model, level: Level, k05: str, reference: Level | None = None) -> Quantity:
@@ -242,7 +255,7 @@ def _rate(model: Model, level: Level, k05: str, reference: Level | None = None) 
 
     name, levels = (RATE_RATIO, (level, reference)) if reference else (RATE, (level,))
     why = level.reason or model.k05[k05].reason
-    return Quantity(name, level, value, (*_sources_of(*levels), k05), reference, k05=k05, why_not=why)
+    return Quantity(name, level, value, (*_sources_of(model, levels), k05), reference, k05=k05, why_not=why)
 
 
 def with_truth(model: Model, ki0_mm: float, z_delta: float, k05_mm: float, levels_mm: Mapping[str, float]) -> Model:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from mgk.solutions.potentials import nernst_mv
 from mgk.study import Study
-from mgk.synthesis.model import Model, Quantity, centre, draw, quantities_of
+from mgk.synthesis.model import Model, Quantity, centre, draw, quantities_of, widened
 from mgk.tables import read_table
 
 RANGE_MV = (-100.0, 50.0)
@@ -47,7 +47,7 @@ def prediction_table(model: Model, potentials_mv: Sequence[float], truth: Model 
     Returns
     -------
     DataFrame
-        Columns of `PREDICTION_COLUMNS`. `estimate` is at the estimates of all inputs, `se` the SD of the draws; both
+        Columns of `PREDICTION_COLUMNS`. `estimate` is at the estimates of all inputs, `se` the SD of normal draws; both
         are NaN where `verdict` is `not_predicted`.
     """
     drawn = draw(model, "a")
@@ -58,9 +58,10 @@ def prediction_table(model: Model, potentials_mv: Sequence[float], truth: Model 
         if quantity.why_not:
             rows.append(row | {"verdict": "not_predicted", "reason": quantity.why_not})
             continue
-        values = quantity.function(drawn)
+        values = quantity.function(widened(model, quantity, drawn))
         low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        row |= {"estimate": at_estimates(quantity, drawn), "se": float(np.std(values)), "ci_low": low, "ci_high": high}
+        row |= {"estimate": at_estimates(quantity, drawn), "se": float(np.std(quantity.function(drawn)))}
+        row |= {"ci_low": low, "ci_high": high}
         rows.append(row | {"put_in": put_in.get(quantity.key, math.nan), "verdict": "predicted", "reason": ""})
     table = pd.DataFrame(rows, columns=list(PREDICTION_COLUMNS))
     return table.fillna(dict.fromkeys(("level", "reference", "k05"), ""))

@@ -18,7 +18,7 @@ $$f(V) = \frac{1}{1 + [\mathrm{Mg}] / K_i(V)}, \qquad K_i(V) = K_i(0)\, e^{-z\de
 \frac{v}{V_{max}} = \frac{[\mathrm{Mg}]}{K_{0.5} + [\mathrm{Mg}]}$$
 All errors are drawn together: Ki(0) with z delta from the animals of one group, groups of the same animals with their
 correlation, the calibration in common. The variance is then split by source: the first order is what a source does by
-itself.
+itself. Bias and coverage on simulated studies are in docs/validation_synthesis.md.
 Nothing here is a measurement of secretion, or of a patient.
 """
 TEXT = ("quantity", "level", "reference", "k05", "source", "step", "statement", "value", "status")
