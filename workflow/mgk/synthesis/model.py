@@ -1,10 +1,10 @@
 """The model of the synthesis: levels of free Mg2+, block, pump; how their errors are drawn, and what follows from them.
 
 Errors: Ki(0) and z delta of a group are drawn together, normal on ln Ki(0) and z delta, with the covariance of the
-means of its animals; K0.5 and free Mg2+ normal on their logarithms; a calibration in common to all groups of an experiment;
-groups with the same animals with the correlation that these show. For an interval all deviations are widened together
-by the effective degrees of freedom of Welch and Satterthwaite, as in `mgk.magnesium.draws`: a t for each source by
-itself would be too wide. What is printed has none, and is taken as normal.
+means of its animals; K0.5 and free Mg2+ normal on their logarithms; a calibration in common to all groups of an
+experiment; groups with the same animals with the correlation that these show. For an interval all deviations are
+widened together by the effective degrees of freedom of Welch and Satterthwaite, as in `mgk.magnesium.draws`: a t for
+each source by itself would be too wide. What is printed has none, and is taken as normal.
 """
 
 import math
