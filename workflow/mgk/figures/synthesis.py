@@ -95,7 +95,8 @@ def variance(table: pd.DataFrame, heading: str) -> tuple[Figure, str]:
         words.append(f"{_named(key)}: {told}")
     axes.set_yticks(range(len(bars)), [_named(key) for key, _ in bars])
     axes.set(xlim=(0, 1), xlabel="Share of the variance", ylim=(len(bars) - 0.4, -0.6))
-    fig.legend(handles=[Patch(color=c, label=n) for n, c in palette.items()], loc="outside upper center", ncols=3)
+    handles = [Patch(color=c, label=n) for n, c in palette.items()]
+    fig.legend(handles=handles, loc="outside upper center", ncols=3, title=heading)
     return fig, f"{heading}. Variance by source. {'; '.join(words)}."
 
 

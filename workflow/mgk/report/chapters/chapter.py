@@ -16,7 +16,8 @@ class Chapter:
 
     `about` is Markdown, formulas included: the heading, what the analysis does and how to read it. `tables` returns
     what stands below the figures, `count` the n of the chapter in words, `key_numbers` rows for `report.key_numbers`
-    (columns that do not apply are left out), `method` how it was computed, a clause made of the settings alone.
+    (columns that do not apply are left out), `method` how it was computed, a clause made of the settings alone;
+    `opening` what must be read before any figure.
     """
 
     about: str
@@ -24,6 +25,7 @@ class Chapter:
     count: Callable[[Results], str]
     key_numbers: Callable[[Results], list[dict]]
     method: Callable[[Results], str]
+    opening: Callable[[Results], Fragment] = lambda results: Fragment("")
 
 
 def no_key_numbers(results: Results) -> list[dict]:

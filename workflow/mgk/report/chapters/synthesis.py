@@ -5,7 +5,7 @@ from html import escape
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.html import Fragment, interval_text
+from mgk.report.html import MISSING, Fragment
 from mgk.report.origins import results_table
 from mgk.report.results import Results
 from mgk.synthesis import heading, sentences
@@ -25,12 +25,19 @@ TEXT = ("quantity", "level", "reference", "k05", "source", "step", "statement", 
 SHOWN = (OPEN, OPEN_RATIO, RATE, RATE_RATIO)
 
 
+def opening(results: Results) -> Fragment:
+    """Say what kind of prediction this is, and what follows, as strongly as the intervals allow."""
+    prediction, variance = (results.table(f"{name}.csv", text=TEXT) for name in ("prediction", "variance"))
+    items = sentences(prediction, variance, results.settings["apical_mv"]["value"])
+    listed = "".join(f"<li>{escape(line)}</li>" for line in items)
+    return Fragment(f"<h3>{escape(heading(results.data))}</h3><ul>{listed}</ul>")
+
+
 def tables(results: Results) -> Fragment:
-    """Show what may be said, the predictions at the apical potential, the variance by source, the chain."""
+    """Show the predictions at the apical potential, the chain, the variance by source."""
     prediction, variance = (results.table(f"{name}.csv", text=TEXT) for name in ("prediction", "variance"))
     apical_mv = results.settings["apical_mv"]["value"]
-    items = "".join(f"<li>{escape(line)}</li>" for line in sentences(prediction, variance, apical_mv))
-    parts = [f"<h3>{escape(heading(results.data))}</h3><ul>{items}</ul>"]
+    parts = []
     at_apical = prediction[prediction["membrane_mv"].isna() | (prediction["membrane_mv"] == apical_mv)]
     caption = f"{heading(results.data)}. Predictions at {apical_mv:g} mV, with 95 % intervals over the joint draws"
     shown = _prediction(at_apical[at_apical["quantity"].isin(SHOWN)])
@@ -46,7 +53,10 @@ CHAIN_CAPTION = "The chain from hypomagnesaemia to hypokalaemia: what was measur
 
 
 def _chain(results: Results) -> pd.DataFrame:
-    return results.table("assumptions.csv", text=TEXT)
+    """Return the chain, its values rounded for showing."""
+    chain = results.table("assumptions.csv", text=TEXT)
+    rounded = [f"{float(value):.3g}" if value else "" for value in chain["value"]]
+    return chain.assign(value=rounded)
 
 
 def _prediction(found: pd.DataFrame) -> pd.DataFrame:
@@ -56,8 +66,11 @@ def _prediction(found: pd.DataFrame) -> pd.DataFrame:
             "Quantity": [f"{r.quantity}{f', {r.k05}' if r.k05 else ''}" for r in rows],
             "Free Mg2+": found["level"],
             "Against": found["reference"],
-            "Prediction [95 %]": [interval_text(r.estimate, r.ci_low, r.ci_high) for r in rows],
-            "With what was put in": found["put_in"],
+            "Prediction [95 %]": [
+                f"{r.estimate:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" if r.verdict == "predicted" else MISSING
+                for r in rows
+            ],
+            "With what was put in": [f"{r.put_in:.3f}" if pd.notna(r.put_in) else MISSING for r in rows],
             "Verdict": found["verdict"].str.replace("_", " "),
             "Reason": found["reason"],
         },
@@ -118,4 +131,4 @@ def method(results: Results) -> str:
     return f"results of {joined}; {'; '.join(stated)}; {given.get('draws', 20000)} draws, seed {given.get('seed', 80)}"
 
 
-CHAPTER = Chapter(ABOUT, tables, count, key_numbers, method)
+CHAPTER = Chapter(ABOUT, tables, count, key_numbers, method, opening)
