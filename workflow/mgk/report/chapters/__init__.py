@@ -81,8 +81,8 @@ def _experiment(results: Results) -> str:
     facts = f"Data: {KINDS[results.data]}. Notebook: {notebook_link(results).html}. Tables: {links}. "
     facts += f'<a href="#{raw_anchor(results)}">Raw files</a>.'
     method = f"Method: {escape(parts.method(results))}."
-    opening = parts.opening(results).html
-    return f"{heading}{opening}<p>{facts}</p><p>{method}</p>{_left_out(results)}{_figures(results)}{parts.tables(results).html}"
+    first = f"{heading}{parts.opening(results).html}<p>{facts}</p><p>{method}</p>"
+    return f"{first}{_left_out(results)}{_figures(results)}{parts.tables(results).html}"
 
 
 def _left_out(results: Results) -> str:
