@@ -731,6 +731,35 @@ def test_flipped_bytes_of_abf1(tmp_path, intact_abf1, data):
     damaged_is_an_error_or_right(tmp_path, intact_abf1, header_bytes_of_abf1(intact_abf1[0]), data)
 
 
+# What a count, a size or a place of a damaged header may be: near to right ones, signs, and more than any file holds.
+NUMBERS = st.one_of(st.integers(0, 40), st.sampled_from([255, 512, 2**15, 2**31 - 1, 2**31, 2**32 - 1]))
+TABLE = st.tuples(st.sampled_from(SECTIONS), NUMBERS, NUMBERS, st.one_of(NUMBERS, st.sampled_from([2**62, 2**63 - 1])))
+# Of ABF1: samples, episodes; places and counts of data, tags and synch array; channels, samples of an episode.
+ABF1_COUNTS = (10, 16, 40, 44, 48, 92, 96, 120, 138, 146)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entries=st.lists(TABLE, min_size=1, max_size=3))
+def test_any_section_table_ends_in_an_input_error_or_a_reading(tmp_path, intact, entries):
+    raw = bytearray(intact[0])
+    for name, block, size, count in entries:
+        struct.pack_into("<IIq", raw, 76 + 16 * SECTIONS.index(name), block, size, count)
+    path = tmp_path / "table.abf"
+    path.write_bytes(bytes(raw))
+    outcome(path)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=st.lists(st.tuples(st.sampled_from(ABF1_COUNTS), NUMBERS), min_size=1, max_size=3))
+def test_any_counts_of_an_abf1_header_end_in_an_input_error_or_a_reading(tmp_path, intact_abf1, changes):
+    raw = bytearray(intact_abf1[0])
+    for offset, value in changes:
+        struct.pack_into("<I", raw, offset, value)
+    path = tmp_path / "counts.abf"
+    path.write_bytes(bytes(raw))
+    outcome(path)
+
+
 @pytest.mark.long
 @settings(max_examples=3000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
