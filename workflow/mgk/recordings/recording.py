@@ -125,8 +125,8 @@ class Recording:
         stored, gain, offset = self._read(sweep, channel, start, stop)
         return self._scaled(stored, channel, gain, offset)
 
-    def extremes(self, sweep: int, channel: int, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the lowest and the highest sample between each two edges, in the channel's unit.
+    def extremes(self, sweep: int, channel: int, edges: np.ndarray) -> np.ndarray:
+        """Return the lowest and the highest sample between each two edges, in the channel's unit, shape (2, bins).
 
         Parameters
         ----------
@@ -137,10 +137,11 @@ class Recording:
             inside = edges[first : last + 1]
             stored, gain, offset = self._read(sweep, channel, int(inside[0]), int(inside[-1]))
             starts = inside[:-1] - inside[0]
-            ends = np.stack([np.minimum.reduceat(stored, starts), np.maximum.reduceat(stored, starts)])
-            extremes.append(self._scaled(ends if gain > 0 else ends[::-1], channel, gain, offset))
-        low, high = np.concatenate(extremes, axis=1)
-        return low, high
+            ends = np.empty((2, len(starts)), stored.dtype)
+            for row, extreme in zip(ends if gain > 0 else ends[::-1], (np.minimum, np.maximum), strict=True):
+                extreme.reduceat(stored, starts, out=row)
+            extremes.append(self._scaled(ends, channel, gain, offset))
+        return extremes[0] if len(extremes) == 1 else np.concatenate(extremes, axis=1)
 
     def _scaled(self, stored: np.ndarray, channel: int, gain: float, offset: float) -> np.ndarray:
         """Return stored samples in the channel's unit."""

@@ -19,13 +19,13 @@ def thumbnail(recording: Recording, channel: int, recording_id: str) -> list[np.
     """
     count = len(recording.sweep_samples)
     sweeps = np.unique(np.linspace(0, count - 1, min(count, THUMBNAIL_SWEEPS)).round().astype(int))
-    found = []
-    for sweep in sweeps.tolist():
-        edges = _bin_edges(recording.sweep_samples[sweep])
-        ms = edges * 1e3 / recording.rate_hz
-        found.append((np.full(len(ms) - 1, sweep), ms[:-1], ms[1:], *recording.extremes(sweep, channel, edges)))
-    sweep, start, end, low, high = (np.concatenate(column) for column in zip(*found, strict=True))
-    return [np.full(len(sweep), recording_id, object), sweep, start, end, _rounded(low), _rounded(high)]
+    edges = [_bin_edges(recording.sweep_samples[sweep]) for sweep in sweeps.tolist()]
+    found = [recording.extremes(sweep, channel, e) for sweep, e in zip(sweeps.tolist(), edges, strict=True)]
+    low, high = _rounded(np.concatenate(found, axis=1))
+    starts, ends = (np.concatenate([e[of] for e in edges]) for of in (slice(-1), slice(1, None)))
+    start, end = (samples * 1e3 / recording.rate_hz for samples in (starts, ends))
+    sweep = np.repeat(sweeps, [len(e) - 1 for e in edges])
+    return [np.full(len(sweep), recording_id, object), sweep, start, end, low, high]
 
 
 @lru_cache(maxsize=1)

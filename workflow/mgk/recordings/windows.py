@@ -35,6 +35,9 @@ def window_current(name: str, window: slice, signal: Callable) -> WindowCurrent:
         variance = _variance_of(values, mean) if name == "baseline" else math.nan
         extremes = (float(values.min()), float(values.max())) if name == "peak" else (math.nan, math.nan)
         pieces.append((len(values), mean, variance, *extremes))
+    if len(pieces) == 1:
+        [(_, mean, variance, low, high)] = pieces
+        return WindowCurrent(mean, math.sqrt(variance), low, high)
     lengths, means, variances, low, high = zip(*pieces, strict=True)
     mean = _average(means, lengths)
     squares = [v + (m - mean) * (m - mean) for v, m in zip(variances, means, strict=True)]
