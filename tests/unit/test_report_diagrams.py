@@ -71,7 +71,7 @@ def test_every_key_of_the_config_has_an_arrow_and_the_reverse():
     keys = load_schema("config")["properties"]["diagrams"]["properties"]
     assert set(keys) == {arrow.named_by for arrow in ARROWS.values()} - {""}
     for name, arrow in ARROWS.items():
-        assert not arrow.named_by or f"analysis {arrow.analysis}:" in keys[arrow.named_by]["description"], name
+        assert not arrow.named_by or f"analysis {arrow.analyses}:" in keys[arrow.named_by]["description"], name
     assert set(ARROWS) == {place for d in ALL.values() for place in d.places}
 
 

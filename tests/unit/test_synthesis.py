@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import t
 from studies import HOUSE, load_config
 
@@ -19,6 +21,7 @@ from mgk.study import Study
 from mgk.synthesis import Block, Cell, Constant, Level, Model, inputs, sentences, tables
 from mgk.synthesis.model import OPEN, OPEN_RATIO, PRINTED, PUMP, RATE, RATE_RATIO, Quantity, draw
 from mgk.tables import write_table
+from mgk.tables.schema import check_mapping, load_schema
 
 CELL = Cell(-70, 5, 150, 37)
 STATED = (Level("1 mM", 1.0, origin="a document"), Level("0.3 mM", 0.3, origin="a document"))
@@ -388,16 +391,16 @@ def test_the_heading_goes_with_the_data():
 
 
 def test_the_chain_says_what_was_not_measured(project):
-    settings = project.experiment("synthesis", "synthesis")
-    claims = pd.DataFrame({"claim_id": settings["claims"], "statement": "s", "verdict": "unverifiable"})
+    asked = project.experiment("synthesis", "synthesis")
+    claims = pd.DataFrame({"claim_id": asked["claims"], "statement": "s", "verdict": "unverifiable"})
     write_table(claims.assign(source="a place", reason="no denominator"), project.results / "clinical/claims.csv")
-    found = synthesis.assumptions_table(project, settings, model(), "simulated")
+    found = synthesis.assumptions_table(project, asked, model(), "simulated")
     assert list(found["step"]) == sorted(found["step"])
     assert {"not measured", "assumed", "stated", "recovered from simulated data", "claim unverifiable"} <= set(
         found["status"]
     )
     assert (found["source"] != "").all()
-    measured = synthesis.assumptions_table(project, settings, model(), "measured")
+    measured = synthesis.assumptions_table(project, asked, model(), "measured")
     assert "measured in this study" in set(measured["status"])
     assert not measured["status"].str.contains("simulated").any()
 
@@ -432,7 +435,10 @@ def config_with(**changes):
     [
         ({}, ""),
         ({"free_magnesium": ["neurones"]}, "did you mean 'neurons'?"),
-        ({"free_magnesium": ["microsomes"]}, "must be an experiment with the analysis magnesium_calibration"),
+        (
+            {"free_magnesium": ["microsomes"]},
+            "must be an experiment with the analysis magnesium_calibration or image_stacks",
+        ),
         ({"block__experiment": "romk"}, "must be an experiment with the analysis magnesium_block"),
         ({"block__group": "low_potasium"}, "did you mean 'low_potassium'?"),
         ({"pump__group": "controls"}, "did you mean 'control'?"),
@@ -463,3 +469,29 @@ def test_the_kind_of_data_is_that_of_what_is_joined():
     assert Study(HOUSE, other).experiment("synthesis", "synthesis")["data"] == "mixed"
     assert ("magnesium_block", "romk_block") in Study(HOUSE, config).rests_on("synthesis")
     assert Study(HOUSE, config).analyses()[-1] == ("synthesis", "synthesis")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=8), v, max_size=3),
+    max_leaves=6,
+)
+PLACES = ("synthesis", "synthesis.block", "synthesis.free_magnesium", "equilibria", "equilibria.compare", "diagrams")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(PLACES), VALUES)
+def test_no_value_in_a_config_breaks_what_joins_the_stages(place, value):
+    config = config_with()
+    section, _, key = place.partition(".")
+    if key:
+        config[section][key] = value
+    else:
+        config[section] = value
+    study = Study(HOUSE, config)
+    assert isinstance(check_mapping(config, load_schema("config"), "config.yaml", {}), list)
+    study.analyses()
+    for name in ("equilibria", "synthesis"):
+        study.experiments(name)
+        study.rests_on(name)
+    _ = study.diagrams

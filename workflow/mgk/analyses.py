@@ -14,6 +14,9 @@ EXPERIMENT_TABLES = {
     "stacks": ("traces.csv", "rois.csv", "quality.csv", "images.tif"),
 }
 
+# Analyses that end in free Mg2+, in a groups.csv and a free_magnesium.csv of one form.
+FREE_MAGNESIUM = ("magnesium_calibration", "image_stacks")
+
 
 @dataclass(frozen=True)
 class Analysis:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from mgk.analyses import ANALYSES
 from mgk.solutions.potentials import ghk_reversal_mv, nernst_mv
 from mgk.solutions.transport import (
     ASPARTATE_TRANSPORTER,
@@ -304,11 +305,12 @@ def checks_table(project: Study, settings: Mapping, concentrations: pd.DataFrame
 
 def _measured(project: Study, experiment: str) -> pd.DataFrame:
     text = ("condition", "kd_source", "reason")
-    groups = read_table(project.results / "magnesium" / experiment / "groups.csv", text=text)
+    analysis = ANALYSES[project.magnesium_experiments()[experiment]]
+    groups = read_table(project.root / analysis.folder(experiment) / "groups.csv", text=text)
     means = groups[groups["statistic"] == "mean"].rename(
         columns={"condition": "group", "estimate": "estimate_mm", "ci_low": "ci_low_mm", "ci_high": "ci_high_mm"}
     )
-    kind = project.data_of("plates", experiment)
+    kind = project.data_of(analysis.section, experiment)
     return means.assign(source_of_value=experiment, data=kind, solute="Mg").reindex(columns=list(CHECK_COLUMNS))
 
 

@@ -5,6 +5,7 @@ Each names results of other sections of config.yaml; whether these are in order 
 
 import pandas as pd
 
+from mgk.analyses import FREE_MAGNESIUM
 from mgk.study import Study
 from mgk.tables.files import file_problems
 from mgk.tables.problems import Problem
@@ -29,8 +30,8 @@ def _check_equilibria(study: Study) -> list[Problem]:
     table, problems = study.read_table(file, "compartments")
     problems = [*problems, *_check_ranges(table, file, {(p.row, p.column) for p in problems})]
     recipes, systems = study.read_solutions()[0], dict.fromkeys(table["system"])
-    asking = [e for a, e in study.analyses() if a == "magnesium_calibration"]
-    known = {"experiment": (asking, "an experiment of plates with the analysis magnesium_calibration")}
+    words = f"an experiment with the analysis {' or '.join(FREE_MAGNESIUM)}"
+    known = {"experiment": (study.magnesium_experiments(), words)}
     known |= {"solution": (recipes, f"a solution of {SOLUTIONS}"), "system": (systems, f"a system of {file}")}
     for number, compared in enumerate(settings.get("compare", ())):
         for key, (names, words) in known.items():
@@ -61,12 +62,19 @@ def _check_diagrams(study: Study) -> list[Problem]:
         return []
     from mgk.report.diagrams import ARROWS
 
-    analyses, problems = {arrow.named_by: arrow.analysis for arrow in ARROWS.values()}, []
-    for name, experiment in study.diagrams.items():
-        asking = [e for a, e in study.analyses() if a == analyses.get(name)]
-        if name in analyses and experiment not in asking:
-            allowed = f"must be an experiment with the analysis {analyses[name]}{nearest(experiment, asking)}"
-            problems.append(Problem("config.yaml", None, f"diagrams.{name}", experiment, allowed))
+    analyses = {arrow.named_by: arrow.analyses for arrow in ARROWS.values()}
+    known = [(name, analyses[name], e) for name, e in study.diagrams.items() if name in analyses]
+    return _not_asked(study, "diagrams", known)
+
+
+def _not_asked(study: Study, section: str, named: list[tuple[str, str, str]]) -> list[Problem]:
+    """Return a problem for each (place, analyses joined by "or", experiment) that no such analysis is asked of."""
+    problems = []
+    for place, analyses, experiment in named:
+        asking = [e for a, e in study.analyses() if a in analyses.split(" or ")]
+        if experiment not in asking:
+            allowed = f"must be an experiment with the analysis {analyses}{nearest(experiment, asking)}"
+            problems.append(Problem("config.yaml", None, f"{section}.{place}", experiment, allowed))
     return problems
 
 
@@ -75,15 +83,11 @@ def _check_synthesis(study: Study) -> list[Problem]:
     settings = study.experiments("synthesis").get("synthesis")
     if settings is None:
         return []
-    named = [(f"free_magnesium.{i}", "magnesium_calibration", e) for i, e in enumerate(settings["free_magnesium"])]
+    of_magnesium = " or ".join(FREE_MAGNESIUM)
+    named = [(f"free_magnesium.{i}", of_magnesium, e) for i, e in enumerate(settings["free_magnesium"])]
     named += [("block.experiment", "magnesium_block", settings["block"]["experiment"])]
     named += [("pump.experiment", "atpase_activity", settings["pump"]["experiment"])]
-    problems = []
-    for place, analysis, experiment in named:
-        asking = [e for a, e in study.analyses() if a == analysis]
-        if experiment not in asking:
-            allowed = f"must be an experiment with the analysis {analysis}{nearest(experiment, asking)}"
-            problems.append(Problem("config.yaml", None, f"synthesis.{place}", experiment, allowed))
+    problems = _not_asked(study, "synthesis", named)
     for key, groups in _groups_joined(study, settings).items():
         if groups and settings[key]["group"] not in groups:
             allowed = f"must be a condition of the experiment{nearest(settings[key]['group'], groups)}"

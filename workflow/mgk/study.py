@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mgk.analyses import ANALYSES
+from mgk.analyses import ANALYSES, FREE_MAGNESIUM
 from mgk.tables.problems import InputError, Problem
 from mgk.tables.schema import check_mapping, load_schema, read_input_table
 from mgk.tables.yaml_file import read_yaml
@@ -169,23 +169,38 @@ class Study:
         """Return (analysis, experiment) for everything that the config asks for, in reading order."""
         found = []
         for section in ("solutions", *EXPERIMENTS, *ONCE, *OWN_SECTION):
-            for name, settings in self.experiments(section).items():
-                asked = settings.get("analysis", ONLY_ANALYSIS.get(section, []))
-                names = asked if isinstance(asked, list) else [asked]
-                found += [(a, name) for a in names if isinstance(a, str) and a in ANALYSES]
+            found += self._asked(section)
         order = list(ANALYSES)
         return sorted(found, key=lambda pair: order.index(pair[0]))
 
+    def _asked(self, section: str) -> list[tuple[str, str]]:
+        found = []
+        for name, settings in self.experiments(section).items():
+            asked = settings.get("analysis", ONLY_ANALYSIS.get(section, []))
+            names = asked if isinstance(asked, list) else [asked]
+            found += [(a, name) for a in names if isinstance(a, str) and a in ANALYSES]
+        return found
+
+    def magnesium_experiments(self) -> dict[str, str]:
+        """Return the analysis that gives free Mg2+, by experiment: of plates, else of stacks."""
+        asked = [pair for section in ("stacks", "plates") for pair in self._asked(section)]
+        return {name: analysis for analysis, name in asked if analysis in FREE_MAGNESIUM}
+
     def rests_on(self, section: str) -> list[tuple[str, str]]:
         """Return (analysis, experiment) of the results that an analysis with a section of its own reads."""
-        given = self._section(section)
+        given, of_magnesium = self._section(section), self.magnesium_experiments()
         if section == "equilibria":
-            names = [c["experiment"] for c in given.get("compare", ()) if "experiment" in c]
-            return [("magnesium_calibration", name) for name in dict.fromkeys(names)]
-        if section != "synthesis" or not given:
+            named = [c.get("experiment") for c in _list(given.get("compare")) if isinstance(c, dict)]
+        elif section == "synthesis":
+            named = _list(given.get("free_magnesium"))
+        else:
             return []
-        found = [("magnesium_calibration", name) for name in given["free_magnesium"]]
-        found += [("magnesium_block", given["block"]["experiment"]), ("atpase_activity", given["pump"]["experiment"])]
+        names = dict.fromkeys(name for name in named if isinstance(name, str))
+        found = [(of_magnesium.get(name, FREE_MAGNESIUM[0]), name) for name in names]
+        for key, analysis in {"block": "magnesium_block", "pump": "atpase_activity"}.items():
+            of = given.get(key)
+            if isinstance(of, dict) and isinstance(of.get("experiment"), str):
+                found.append((analysis, of["experiment"]))
         return [*found, *([("claims", "claims")] if given.get("claims") else [])]
 
     def _joined_data(self, section: str) -> str:
@@ -258,6 +273,10 @@ class Study:
         if problems:
             raise InputError(problems)
         return frame.copy()
+
+
+def _list(value) -> list:
+    return value if isinstance(value, list) else []
 
 
 def merge(base: dict, over: dict) -> dict:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from mgk.analyses import FREE_MAGNESIUM
 from mgk.report.html import Fragment, interval_text, table_html
 from mgk.report.origins import origin_html
 from mgk.report.results import KINDS, Results, all_results
@@ -38,11 +39,11 @@ KEPT = (*KEPT, "font-family", "font-size", "stroke-dasharray", "cx", "cy", "rx",
 class Arrow:
     """The number of an arrow: a key of `diagrams:` in config.yaml names the experiment, its chapter the quantity.
 
-    `named_by` is empty for an analysis that a study has once.
+    `named_by` is empty for an analysis that a study has once; `analyses` are joined by "or", one gives the number.
     """
 
     named_by: str
-    analysis: str
+    analyses: str
     quantity: str
 
 
@@ -51,7 +52,7 @@ ARROWS = {
     "romk_z_delta": Arrow("romk_block", "magnesium_block", "z delta of block by Mg2+"),
     "nmda_ki0": Arrow("nmda_block", "magnesium_block", "Ki(0) of block by Mg2+"),
     "nmda_z_delta": Arrow("nmda_block", "magnesium_block", "z delta of block by Mg2+"),
-    "free_magnesium": Arrow("free_magnesium", "magnesium_calibration", "free Mg2+"),
+    "free_magnesium": Arrow("free_magnesium", " or ".join(FREE_MAGNESIUM), "free Mg2+"),
     "pump_k05": Arrow("pump_activity", "atpase_activity", "K0.5 for free Mg2+"),
     "pump_rate_fast": Arrow("pump_rates", "relaxation", "saturating rate, fast phase"),
     "pump_rate_slow": Arrow("pump_rates", "relaxation", "saturating rate, slow phase"),
@@ -176,12 +177,10 @@ def _shown(project: Study, diagram: Diagram, key_numbers: Callable) -> str:
 def numbers_of(project: Study, name: str, key_numbers: Callable) -> list[dict]:
     """Return the key numbers that belong on an arrow, each with its results; none when the study has none."""
     arrow = ARROWS[name]
-    asked = [e for a, e in project.analyses() if a == arrow.analysis]
+    asked = {r.experiment: r for r in all_results(project) if r.analysis.name in arrow.analyses.split(" or ")}
     experiment = project.diagrams.get(arrow.named_by) if arrow.named_by else next(iter(asked), None)
-    if experiment not in asked:
-        return []
-    [results] = [r for r in all_results(project) if (r.analysis.name, r.experiment) == (arrow.analysis, experiment)]
-    if not results.is_there:
+    results = asked.get(experiment)
+    if results is None or not results.is_there:
         return []
     rows = [row for row in key_numbers(results) if row["quantity"].startswith(arrow.quantity)]
     return [row | {"results": results} for row in rows if SUBJECTS.get(name, "") in row.get("group", "")]

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+from mgk.analyses import ANALYSES
 from mgk.measured_currents import cell_owners
 from mgk.study import Study
 from mgk.synthesis.model import DRAWS, OTHER_KD, PRINTED, PUMP, SEED, Block, Cell, Constant, Level, Model
@@ -52,7 +54,7 @@ def k05_of(project: Study, experiment: str, group: str) -> Constant:
 
 def levels_of(project: Study, experiment: str) -> list[Level]:
     """Return the measured levels of an experiment: each group at the Kd in use, then at each other published Kd."""
-    groups = read_table(project.results / "magnesium" / experiment / "groups.csv", text=("kd_source",))
+    groups = read_table(_folder(project, experiment) / "groups.csv", text=("kd_source",))
     means = groups[groups["statistic"] == "mean"]
     in_use = means["kd_mm"].iloc[0] if len(means) else math.nan
     found = []
@@ -67,12 +69,17 @@ def levels_of(project: Study, experiment: str) -> list[Level]:
     return [level for level in found if not (level.reason and level.at_other_kd)]
 
 
+def _folder(project: Study, experiment: str) -> Path:
+    """Return where the free Mg2+ of an experiment is, of plates or of image stacks."""
+    return project.root / ANALYSES[project.magnesium_experiments()[experiment]].folder(experiment)
+
+
 def animals_of(project: Study, experiment: str) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the groups of an experiment of free Mg2+, and how the errors of their animals go together.
 
     Groups with the same three or more animals have the correlation of the animals' mean logarithms; others have none.
     """
-    samples = read_table(project.results / "magnesium" / experiment / "free_magnesium.csv")
+    samples = read_table(_folder(project, experiment) / "free_magnesium.csv")
     kept = samples[np.isfinite(samples["free_magnesium_mm"]) & (samples["free_magnesium_mm"] > 0)]
     logs = kept.assign(ln=np.log(kept["free_magnesium_mm"]))
     wide = logs.pivot_table(index="animal_id", columns="condition", values="ln", sort=False)
