@@ -77,6 +77,7 @@ bench: setup     ## speed as ratios against named alternatives
 	@$(RUN) benchmarks/main_job.py
 	@$(RUN) benchmarks/recordings.py
 	@$(RUN) benchmarks/clinical.py
+	@$(RUN) benchmarks/stacks.py
 
 validate: setup  ## bias and coverage on simulated studies: docs/validation*.md [STAGE=block] [STUDIES=1000]
 	@$(RUN) -m validation.run $(STAGE) $(if $(STUDIES),--studies $(STUDIES))
