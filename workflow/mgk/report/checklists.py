@@ -1,8 +1,8 @@
 """Checklists of what a reader needs to judge an experiment, filled from the study; what it does not say is named.
 
-Recordings, and shots of stopped flow: a minimum of our own, the items that reports of patch-clamp work and of rapid
-mixing are usually asked for (assumed, no source read). Assays of enzymes: STRENDA, as the notebook of the analysis
-fills it (`strenda.csv`). Clinical tables: what a reader has to supply stands in their chapter.
+Recordings, shots of stopped flow and image stacks: a minimum of our own, the items that reports of patch-clamp work, of
+rapid mixing and of ratio imaging are usually asked for (assumed, no source read). Assays of enzymes: STRENDA, as the
+notebook of the analysis fills it (`strenda.csv`). Clinical tables: what a reader has to supply stands in their chapter.
 """
 
 from collections.abc import Callable
@@ -22,10 +22,11 @@ MOST_NAMED = 6
 def all_checklists(project: Study) -> Fragment:
     """Return the checklists of the experiments that have one, each below its heading."""
     parts = [_section(experiment, _recordings(project, experiment)) for experiment in project.experiments("recordings")]
+    parts += [_section(experiment, _stacks(project, experiment)) for experiment in project.experiments("stacks")]
     for results in all_results(project):
         if "strenda.csv" in results.analysis.tables and results.is_there:
             parts.append(_section(f"{results.experiment}, STRENDA", _strenda(results)))
-    return Fragment("".join(parts) or "<p>No recordings and no enzyme assays: no checklist applies.</p>")
+    return Fragment("".join(parts) or "<p>No recordings, image stacks or enzyme assays: no checklist applies.</p>")
 
 
 def _section(name: str, items: pd.DataFrame) -> str:
@@ -78,14 +79,32 @@ def _measured(project: Study, experiment: str, items: dict) -> list[tuple[str, s
     return found
 
 
-def _by_hand(rows: pd.DataFrame) -> tuple[str, str, str]:
+def _by_hand(rows: pd.DataFrame, table: str = "recordings.csv") -> tuple[str, str, str]:
     excluded = rows["exclude"].fillna("") if "exclude" in rows else pd.Series([], dtype=str)
     reasons = "; ".join(f"{n}: {why}" for why, n in excluded[excluded != ""].value_counts(sort=False).items())
-    return "Excluded by hand, with reasons", reasons or "none", "recordings.csv: exclude"
+    return "Excluded by hand, with reasons", reasons or "none", f"{table}: exclude"
 
 
 def _table(items: list[tuple[str, str, str]]) -> pd.DataFrame:
     return pd.DataFrame(items, columns=["Item", "The study says", "Where"])
+
+
+def _stacks(project: Study, experiment: str) -> pd.DataFrame:
+    """Return the items for an experiment of image stacks: item, what the study says, where it says so."""
+    rows = project.table("stacks")
+    rows = rows[rows["experiment"] == experiment]
+    settings = project.experiment("stacks", experiment)
+    found = [(item, stated(rows, name), f"stacks.csv: {name}") for item, name in OF_STACKS.items()]
+    path = project.results / "stacks" / experiment / "quality.csv"
+    for item, name in FOUND_IN_STACKS.items():
+        said = stated(read_table(path), name) if path.exists() else MISSING
+        found.append((item, said, f"results: quality.csv: {name}"))
+    kd = settings["kd_mm"]
+    found.append(("Kd of the dye (mM), with its source", f"{kd['value']:g}; {kd['source']}", "config.yaml: kd_mm"))
+    for item, key in {"Temperature of Kd (°C)": "temperature_c", "Buffer of Kd": "buffer"}.items():
+        found.append((item, str(kd.get(key, MISSING)), f"config.yaml: kd_mm.{key}"))
+    found.append(("Calibration", settings.get("calibration", "in_situ"), "config.yaml: calibration"))
+    return _table([*found, _by_hand(rows, "stacks.csv")])
 
 
 def stated(rows: pd.DataFrame, name: str) -> str:
@@ -141,6 +160,23 @@ COLUMNS_OF_SHOTS = {
     "Ligand after mixing, total (mM)": "ligand_total_mm",
     "Temperature (°C)": "temperature_c",
     "Channel of the signal": "channel",
+    "Day of recording": "date",
+}
+# Item -> column of results/stacks/<experiment>/quality.csv.
+FOUND_IN_STACKS = {
+    "Background": "background",
+    "Shift of the wavelengths, y (px)": "shift_y_px",
+    "Shift of the wavelengths, x (px)": "shift_x_px",
+    "Cells a stack": "n_rois",
+}
+# Item -> column of raw_data/stacks.csv.
+OF_STACKS = {
+    "Time from frame to frame (s)": "frame_interval_s",
+    "Flat field at 340 nm": "shading_340",
+    "Flat field at 380 nm": "shading_380",
+    "Camera's offset (counts)": "camera_offset_counts",
+    "Count from which a pixel is saturated": "saturation_counts",
+    "Temperature (°C)": "temperature_c",
     "Day of recording": "date",
 }
 # Item -> table of the experiment and how to say it.
