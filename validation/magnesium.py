@@ -10,6 +10,7 @@ free and bound molecules, and the analysis sees its counts alone. All numbers ar
 plates, sections 2 and 5.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -225,13 +226,13 @@ wells of a sample (background, Ca²⁺) shifts means and cancels in part in diff
 """
 
 
-def table(summary: pd.DataFrame) -> str:
-    """Return a Markdown table, a row per design and quantity."""
+def table(summary: pd.DataFrame, quantities: Mapping[str, str] = QUANTITIES) -> str:
+    """Return a Markdown table, a row per design and quantity; `quantities` in words, the first names the design."""
     lines = ["| Design | | Bias | Width | Coverage | No interval |", "|" + "---|" * 6]
     for _, row in summary.iterrows():
         cells = [
-            row["design"] if row["quantity"] == "donor" else "",
-            QUANTITIES[row["quantity"]],
+            row["design"] if row["quantity"] == next(iter(quantities)) else "",
+            quantities[row["quantity"]],
             f"{row['bias']:+.1f} ± {row['bias_se']:.1f} %",
             f"{row['width']:.0f} %",
             covered(row["coverage"], row["coverage_p"]),

@@ -12,7 +12,15 @@ from stack_files import EVEN, PUT_IN, cells, frames, row, write_two
 
 from mgk.magnesium import free_magnesium_mm
 from mgk.simulate import stacks as simulated
-from mgk.stacks import StackSettings, check_stack, measure_stack, read_images, stack_settings, write_images
+from mgk.stacks import (
+    StackSettings,
+    check_stack,
+    measure_stack,
+    measure_stacks,
+    read_images,
+    stack_settings,
+    write_images,
+)
 from mgk.stacks.regions import find_cells, pixels_of
 from mgk.stacks.registration import Registration, find_shift, region_weights, resampled
 from mgk.tables.problems import InputError
@@ -78,7 +86,7 @@ def test_each_kind_of_background_gives_the_same_and_is_named(background, tmp_pat
 
 def test_blocks_are_the_whole(tmp_path):
     given_row = row(**write_two(tmp_path, frames(cells(frames=9)), compression="zlib"), frame_interval_s=5)
-    whole, one = (measure_stack(given_row, tmp_path, StackSettings(), size) for size in (2**30, 1))
+    whole, one = (measure_stack(given_row, tmp_path, StackSettings(), block_bytes=size) for size in (2**30, 1))
     for name in ("traces", "rois"):
         assert getattr(whole, name).equals(getattr(one, name))
     assert {k: v for k, v in whole.quality.items() if v == v} == {k: v for k, v in one.quality.items() if v == v}
@@ -223,6 +231,25 @@ def test_a_speck_at_one_wavelength_does_not_mislead_the_registration():
     net["380"][32:40, 44:52] += 4000
     shift = find_shift(net["340"], net["380"]).shift_px
     assert np.hypot(shift[0] - 1.3, shift[1] + 0.6) < 0.15
+
+
+def test_cells_without_dye_take_the_shift_of_the_other_stacks_of_their_run(tmp_path):
+    rows = []
+    for seed, (stack, role) in enumerate({"s1": "sample", "s2": "", "u": "background"}.items(), start=1):
+        dark = {"f380_free_counts": 0.0} if role == "background" else {}
+        counts = frames(cells(seed=seed), seed=seed, shift_px=[1.3, -0.6], **dark)
+        labels = np.zeros((48, 60), np.uint8)
+        labels[6:18, 8:22] = 1
+        tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+        rows.append(row(stack_id=stack, role=role, labels="labels.tif", **write_two(tmp_path, counts, stack)))
+    tables, images = measure_stacks(rows[::-1], tmp_path, StackSettings())
+    assert list(images) == list(tables["quality"]["stack_id"]) == ["u", "s2", "s1"]
+    found = tables["quality"].set_index("stack_id")
+    assert found.loc["u", "verdict"] == "pass", "there is nothing to see, and that is what it is for"
+    assert found.loc["u", "shift_y_px"] == pytest.approx(1.3, abs=0.1)
+    assert set(found["role"]) == {"sample", "background"}
+    alone, _ = measure_stacks(rows[2:], tmp_path, StackSettings())
+    assert len(alone["traces"]) == 6
 
 
 def test_images_come_back_as_written_and_name_their_stack(tmp_path):

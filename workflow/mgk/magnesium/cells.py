@@ -35,15 +35,17 @@ PLACE = ["run_id", "stack_id", "roi_id"]
 def with_verdicts(traces: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
     """Return the traces with `sample_id`, every frame of an excluded stack with its reason, and a run for each row.
 
-    Stacks without a run_id share one calibration.
+    Stacks without a run_id share one calibration. `temperature_c` is that of the stack.
     """
     refused = quality[quality["verdict"] == "exclude"].set_index("stack_id")["reason"]
     traces = traces.assign(**{c: traces[c].fillna("").astype(str) for c in ("run_id", "animal_id", "condition")})
     why = traces["stack_id"].map(refused)
+    temperatures = quality.set_index("stack_id").get("temperature_c", pd.Series(dtype=float))
     return traces.assign(
         run_id=traces["run_id"].where(traces["run_id"] != "", "all"),
         roi_id=traces["roi_id"].astype(int),
         sample_id=traces["stack_id"] + "." + traces["roi_id"].astype(str),
+        temperature_c=traces["stack_id"].map(temperatures),
         reason=traces["reason"].fillna("").where(why.isna(), why),
     )
 

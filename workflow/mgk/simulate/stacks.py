@@ -63,7 +63,7 @@ def _plan(put_in: Mapping) -> list[tuple[str, str, str, str]]:
     """Return (stack_id, role, animal_id, condition) of each stack."""
     samples = [
         (f"{EXPERIMENT}_n{animal}_{condition}", "sample", f"N{animal}", condition)
-        for animal in range(1, put_in["animals"] + 1)
+        for animal in sorted({a for own in put_in["conditions"].values() for a in own["animals"]})
         for condition, own in put_in["conditions"].items()
         if animal in own["animals"]
     ]
@@ -148,6 +148,7 @@ def _row(stack: str, role: str, animal: str, condition: str, put_in: Mapping) ->
         "shading_340": f"{FOLDER}/flat_340.tif", "shading_380": f"{FOLDER}/flat_380.tif",
         "camera_offset_counts": put_in["camera_offset_counts"], "saturation_counts": put_in["highest_count"],
         "background_percent": put_in["background_percent"], "frame_interval_s": put_in["frame_interval_s"],
+        "temperature_c": put_in["temperature_c"],
     }  # fmt: skip
 
 
@@ -163,14 +164,17 @@ def _files(stack: str, role: str, counts: Mapping, cells, raw_data: Path, put_in
     files = {f"file_{w}": f"{name}_{w}.tif" for w in counts}
     if role != "background":
         return files
+    _write(raw_data / f"{name}_labels.tif", drawn(cells, put_in)[None], "label image")
+    return files | {"labels": f"{name}_labels.tif"}
+
+
+def drawn(cells: Sequence[Cell], put_in: Mapping) -> np.ndarray:
+    """Return a label image, drawn with a margin, as a hand does and as a threshold in the cell's edge does."""
     y, x = np.mgrid[0 : put_in["height_px"], 0 : put_in["width_px"]]
     labels = np.zeros(y.shape, np.uint8)
     for number, cell in enumerate(cells, start=1):
-        # Drawn with a margin, as a hand does and as the threshold between cells and background does.
-        distance = np.hypot((y - cell.y) / cell.half_y, (x - cell.x) / cell.half_x)
-        labels[distance < put_in["drawn_margin"]] = number
-    _write(raw_data / f"{name}_labels.tif", labels[None], "label image")
-    return files | {"labels": f"{name}_labels.tif"}
+        labels[np.hypot((y - cell.y) / cell.half_y, (x - cell.x) / cell.half_x) < put_in["drawn_margin"]] = number
+    return labels
 
 
 def _write(path: Path, frames: np.ndarray, words: str) -> None:

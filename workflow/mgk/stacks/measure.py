@@ -24,6 +24,7 @@ from mgk.stacks.settings import StackSettings
 from mgk.tables.problems import InputError
 
 REFERENCE_FRAMES = 64
+UNLOADED = "background"
 DESCRIBED = ("stack_id", "role", "run_id", "animal_id", "condition")
 TRACE_COLUMNS = (
     *DESCRIBED, "roi_id", "frame", "time_s", "f340", "f380", "background_340", "background_380", "saturated_340_px",
@@ -34,9 +35,10 @@ ROI_COLUMNS = (
     "reason",
 )  # fmt: skip
 QUALITY_COLUMNS = (
-    *DESCRIBED, "experiment", "n_frames", "height_px", "width_px", "shift_y_px", "shift_x_px", "correlation",
-    "drift_y_px", "drift_x_px", "background", "background_340", "background_380", "shading", "labels", "threshold",
-    "n_rois", "n_excluded", "n_saturated", "f340_percent_per_min", "f380_percent_per_min", "verdict", "reason",
+    *DESCRIBED, "experiment", "temperature_c", "n_frames", "height_px", "width_px", "shift_y_px", "shift_x_px",
+    "correlation", "drift_y_px", "drift_x_px", "background", "background_340", "background_380", "shading", "labels",
+    "threshold", "n_rois", "n_excluded", "n_saturated", "f340_percent_per_min", "f380_percent_per_min", "verdict",
+    "reason",
 )  # fmt: skip
 # Below this the wavelengths do not show the same picture.
 CORRELATION_MIN = 0.5
@@ -80,8 +82,10 @@ class _Weights:
     base: np.ndarray
 
 
-def measure_stack(row: Mapping, raw_data: Path, given: StackSettings, block_bytes: int = BLOCK_BYTES) -> Measured:
-    """Measure the regions of one row of stacks.csv.
+def measure_stack(
+    row: Mapping, raw_data: Path, given: StackSettings, *, shift_px=None, block_bytes: int = BLOCK_BYTES
+) -> Measured:
+    """Measure the regions of one row of stacks.csv; `shift_px` (y, x) where the shift is known and not to be found.
 
     Raises
     ------
@@ -95,7 +99,7 @@ def measure_stack(row: Mapping, raw_data: Path, given: StackSettings, block_byte
     means = {name: shading.corrected(reference.means[name], name) for name in WAVELENGTHS}
     background = find_background(row, means)
     net = {name: _net(means[name], background, name) for name in WAVELENGTHS}
-    registration = _register(net, given)
+    registration = _register(net, given, shift_px)
     laid = {name: resampled(net[name], registration.kernels[name]) for name in WAVELENGTHS}
     labels, threshold = _labels(row, raw_data, laid["340"] + laid["380"], given)
     regions = pixels_of(labels)
@@ -105,7 +109,7 @@ def measure_stack(row: Mapping, raw_data: Path, given: StackSettings, block_byte
     drift = _drift(reference, shading, background)
     judged = _judge(registration, drift, rois, row, given)
     quality = _described(row) | {
-        "experiment": row.get("experiment") or "",
+        "experiment": row.get("experiment") or "", "temperature_c": _number(row, "temperature_c"),
         "n_frames": pair.frames, "height_px": pair.shape[0], "width_px": pair.shape[1],
         "shift_y_px": registration.shift_px[0], "shift_x_px": registration.shift_px[1],
         "correlation": registration.correlation, "drift_y_px": drift[0], "drift_x_px": drift[1],
@@ -128,18 +132,34 @@ def measure_stacks(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, np.ndarray]]]:
     """Measure every row of stacks.csv of an experiment.
 
+    The shift is that of the filters. Cells without dye show too little to find it: their stacks take the median shift
+    of the others of their run.
+
     Returns
     -------
     (tables, images)
         `traces`, `rois` and `quality`, in the order of the rows; the mean images by stack_id.
     """
-    measured = [measure_stack(row, raw_data, given) for row in rows]
+    measured = {row["stack_id"]: measure_stack(row, raw_data, given) for row in rows if row.get("role") != UNLOADED}
+    for row in rows:
+        if row.get("role") == UNLOADED:
+            shift = _usual_shift([m.quality for m in measured.values()], row)
+            measured[row["stack_id"]] = measure_stack(row, raw_data, given, shift_px=shift)
+    measured = [measured[row["stack_id"]] for row in rows]
     tables = {
         "traces": pd.concat([m.traces for m in measured], ignore_index=True),
         "rois": pd.concat([m.rois for m in measured], ignore_index=True),
         "quality": pd.DataFrame([m.quality for m in measured])[list(QUALITY_COLUMNS)],
     }
     return tables, {m.quality["stack_id"]: m.images for m in measured}
+
+
+def _usual_shift(found: list[Mapping], row: Mapping) -> tuple[float, float] | None:
+    """Return the median shift of the usable stacks of the run of a row; None where there is none."""
+    same = [q for q in found if q["run_id"] == (row.get("run_id") or "") and q["verdict"] != "exclude"]
+    if not same:
+        return None
+    return tuple(round(float(np.median([q[f"shift_{axis}_px"] for q in same])), 4) for axis in "yx")
 
 
 def read_labels(name: str, raw_data: Path, shape: tuple[int, int]) -> np.ndarray:
@@ -164,6 +184,11 @@ def read_labels(name: str, raw_data: Path, shape: tuple[int, int]) -> np.ndarray
 def _described(row: Mapping) -> dict[str, str]:
     """Return what a row says of its stack; without a role it is a sample."""
     return {key: row.get(key) or "" for key in DESCRIBED} | {"role": row.get("role") or "sample"}
+
+
+def _number(row: Mapping, key: str) -> float:
+    value = stated(row, key)
+    return float("nan") if value is None else float(value)
 
 
 def _limits(row: Mapping, pair: Pair) -> dict[str, float]:
@@ -195,10 +220,12 @@ def _net(image: np.ndarray, background: Background, wavelength: str) -> np.ndarr
     return image - level
 
 
-def _register(net: Mapping[str, np.ndarray], given: StackSettings) -> Registration:
-    if given.register:
+def _register(net: Mapping[str, np.ndarray], given: StackSettings, known_px) -> Registration:
+    if given.register and known_px is None:
         return find_shift(net["340"], net["380"])
-    return Registration((0.0, 0.0), correlation_of(net["340"], net["380"]))
+    kernels = Registration(known_px or (0.0, 0.0), 0.0).kernels
+    laid = [resampled(net[name], kernels[name]) for name in WAVELENGTHS]
+    return Registration(known_px or (0.0, 0.0), correlation_of(*laid))
 
 
 def _labels(row: Mapping, raw_data: Path, image: np.ndarray, given: StackSettings) -> tuple[np.ndarray, float]:
@@ -339,7 +366,7 @@ def _judge(registration: Registration, drift, rois: pd.DataFrame, row: Mapping, 
     shift = float(np.hypot(*registration.shift_px))
     if given.register and shift > given.shift_max_px:
         bad.append(f"the wavelengths lie {shift:.3g} px apart; the limit is {given.shift_max_px:g} px")
-    if registration.correlation < CORRELATION_MIN:
+    if registration.correlation < CORRELATION_MIN and row.get("role") != UNLOADED:
         bad.append(f"the wavelengths do not show the same picture (correlation {registration.correlation:.2f})")
     if not len(rois):
         bad.append("no cell was found")
