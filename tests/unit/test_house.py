@@ -175,3 +175,24 @@ def test_a_number_of_json_schemas_and_every_column_described():
             suffix = re.search(r"_(mv|pa|mm|um|ms|s|c|pf|mohm|nmol|ug|ul|min)$", column)
             if suffix and rule["type"] == "number":
                 assert "unit" in rule, f"{path.name}: {column} has no unit"
+
+
+DOCUMENTS = [*HOUSE.glob("*.md"), *HOUSE.glob("docs/**/*.md"), *HOUSE.glob("*/README.md"), *HOUSE.glob("tests/**/README.md")]
+
+
+def anchor_of(heading: str) -> str:
+    """Return the anchor that a heading gets where Markdown is shown."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: str(d.relative_to(HOUSE)))
+def test_the_links_and_pictures_of_a_document_are_there(document):
+    links = re.findall(r"(?<!`)\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
+    for link in (link for link in links if not link.startswith(("http", "mailto:"))):
+        address, _, anchor = link.partition("#")
+        target = document.parent / address if address else document
+        if "|" not in link:  # a pattern in a table of columns
+            assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+\s+(.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(anchor_of, headings), link
