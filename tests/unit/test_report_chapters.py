@@ -1,7 +1,9 @@
 """What a number of the report says of itself: where it comes from, what a checklist misses, what was left out."""
 
 import json
+import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -11,6 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from studies import small_study
 
 from mgk.analyses import ANALYSES
+from mgk.meta.effects import effect_sizes
+from mgk.meta.pooling import pooled_table
 from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
 from mgk.provenance import sha256
 from mgk.report import chapters, checklists, glance
@@ -19,6 +23,7 @@ from mgk.report.html import interval_text
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
 from mgk.report.results import Results
 from mgk.study import Study
+from mgk.tables import write_table
 from mgk.upstream import raw_files
 
 
@@ -100,6 +105,22 @@ def test_a_missing_chapter_says_what_failed_and_why(study, block):
     assert "a.abf: ends early" in words
     assert "two: &lt;y&gt;" in words
     shutil.rmtree(logs)
+
+
+def test_the_pooled_table_shows_what_was_estimated_and_of_subgroups_two_models(study):
+    experiment = next(iter(study.experiments("clinical")))
+    results = Results(study, ANALYSES["clinical_summary"], experiment)
+    results.folder.mkdir(parents=True)
+    effects = effect_sizes(study.clinical_table(experiment), "OR").assign(salt=["x"] + ["5"] * 21)
+    write_table(pooled_table(effects, experiment, by="salt"), results.folder / "pooled.csv")
+    words = pd.DataFrame({"section": ["methods"], "text": ["m"]})
+    write_table(words, results.folder / "words.csv")
+    html = chapters.CHAPTERS["clinical_summary"].tables(results).html
+    heads = re.findall(r'<th scope="row">(.*?)</th>', html)
+    assert Counter(heads) == {"all": 34, "5": 2, "x": 1}
+    assert "31 combinations of model, method and test have no estimate: one study: nothing to estimate" in html
+    assert len(chapters.CHAPTERS["clinical_summary"].key_numbers(results)) == 3
+    shutil.rmtree(results.folder)
 
 
 def test_rows_keep_their_number_when_some_are_left_out(block):

@@ -2,6 +2,7 @@
 
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from mgk.meta.effects import find_measure
@@ -48,7 +49,8 @@ def _without(pooled: pd.DataFrame) -> str:
 
 def _pooled_table(results: Results, everything: pd.DataFrame) -> Fragment:
     """Show every combination of the whole table; of subgroups the two that figures and words show."""
-    headline = [pair in (COMMON, RANDOM) for pair in zip(everything["method"], everything["test"], strict=True)]
+    pairs = zip(everything["method"], everything["test"], strict=True)
+    headline = np.array([pair in (COMMON, RANDOM) for pair in pairs], bool)
     pooled = everything[everything["estimate"].notna() & ((everything["subgroup"] == "") | headline)]
     columns = {"Model": pooled["model"], "Method": pooled["method"], "Test": pooled["test"], "Studies": pooled["k"]}
     if (pooled["subgroup"] != "").any():
