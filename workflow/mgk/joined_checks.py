@@ -67,13 +67,13 @@ def _check_diagrams(study: Study) -> list[Problem]:
     return _not_asked(study, "diagrams", known)
 
 
-def _not_asked(study: Study, section: str, named: list[tuple[str, str, str]]) -> list[Problem]:
-    """Return a problem for each (place, analyses joined by "or", experiment) that no such analysis is asked of."""
+def _not_asked(study: Study, section: str, named: list[tuple[str, tuple[str, ...], str]]) -> list[Problem]:
+    """Return a problem for each (place, analyses, experiment) where the config asks none of these of it."""
     problems = []
     for place, analyses, experiment in named:
-        asking = [e for a, e in study.analyses() if a in analyses.split(" or ")]
+        asking = [e for a, e in study.analyses() if a in analyses]
         if experiment not in asking:
-            allowed = f"must be an experiment with the analysis {analyses}{nearest(experiment, asking)}"
+            allowed = f"must be an experiment with the analysis {' or '.join(analyses)}{nearest(experiment, asking)}"
             problems.append(Problem("config.yaml", None, f"{section}.{place}", experiment, allowed))
     return problems
 
@@ -83,10 +83,9 @@ def _check_synthesis(study: Study) -> list[Problem]:
     settings = study.experiments("synthesis").get("synthesis")
     if settings is None:
         return []
-    of_magnesium = " or ".join(FREE_MAGNESIUM)
-    named = [(f"free_magnesium.{i}", of_magnesium, e) for i, e in enumerate(settings["free_magnesium"])]
-    named += [("block.experiment", "magnesium_block", settings["block"]["experiment"])]
-    named += [("pump.experiment", "atpase_activity", settings["pump"]["experiment"])]
+    named = [(f"free_magnesium.{i}", FREE_MAGNESIUM, e) for i, e in enumerate(settings["free_magnesium"])]
+    named += [("block.experiment", ("magnesium_block",), settings["block"]["experiment"])]
+    named += [("pump.experiment", ("atpase_activity",), settings["pump"]["experiment"])]
     problems = _not_asked(study, "synthesis", named)
     for key, groups in _groups_joined(study, settings).items():
         if groups and settings[key]["group"] not in groups:

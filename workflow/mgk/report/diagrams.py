@@ -3,9 +3,9 @@
     python -m mgk.report.diagrams            draw every diagram anew (needs graphviz), as `make diagrams` does
 
 A source begins with `// title:`, `// description:` and `// chapter:`, the analysis in whose chapter it stands; of
-several, the first that the study asks for. A label
-holds a place `{{name...}}`, dots for room, for a number of `ARROWS`; what stands there in the report is text, escaped.
-The SVG beside each source is in git, so that a run needs no graphviz; it holds the digest of its source.
+several, the first that the study asks for. A label holds a place `{{name___}}`, as long as what may stand there, for a
+number of `ARROWS`; what stands there in the report is text, escaped. The SVG beside each source is in git, so that a run
+needs no graphviz; it holds the digest of its source.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
 
 FOLDER = Path(__file__).parent / "mechanisms"
-PLACE = re.compile(r"\{\{([a-z0-9_]+)\.*\}\}")
+PLACE = re.compile(r"\{\{([a-z0-9]+(?:_[a-z0-9]+)*)_*\}\}")
 HEAD = re.compile(r"^// (title|description|chapter): (.+)$", re.MULTILINE)
 NOT_MEASURED = "not measured in this study"
 SVG = "http://www.w3.org/2000/svg"
@@ -39,28 +39,28 @@ KEPT = (*KEPT, "font-family", "font-size", "stroke-dasharray", "cx", "cy", "rx",
 class Arrow:
     """The number of an arrow: a key of `diagrams:` in config.yaml names the experiment, its chapter the quantity.
 
-    `named_by` is empty for an analysis that a study has once; `analyses` are joined by "or", one gives the number.
+    `named_by` is empty for an analysis that a study has once; of several `analyses` any gives the number.
     """
 
     named_by: str
-    analyses: str
+    analyses: tuple[str, ...]
     quantity: str
 
 
 ARROWS = {
-    "romk_ki0": Arrow("romk_block", "magnesium_block", "Ki(0) of block by Mg2+"),
-    "romk_z_delta": Arrow("romk_block", "magnesium_block", "z delta of block by Mg2+"),
-    "nmda_ki0": Arrow("nmda_block", "magnesium_block", "Ki(0) of block by Mg2+"),
-    "nmda_z_delta": Arrow("nmda_block", "magnesium_block", "z delta of block by Mg2+"),
-    "free_magnesium": Arrow("free_magnesium", " or ".join(FREE_MAGNESIUM), "free Mg2+"),
-    "pump_k05": Arrow("pump_activity", "atpase_activity", "K0.5 for free Mg2+"),
-    "pump_rate_fast": Arrow("pump_rates", "relaxation", "saturating rate, fast phase"),
-    "pump_rate_slow": Arrow("pump_rates", "relaxation", "saturating rate, slow phase"),
-    "access_resistance": Arrow("membrane_test", "membrane_test", "access resistance"),
-    "membrane_resistance": Arrow("membrane_test", "membrane_test", "membrane resistance"),
-    "membrane_capacitance": Arrow("membrane_test", "membrane_test", "membrane capacitance"),
-    "pump_reversal": Arrow("", "equilibria", "reversal potential"),
-    "aspartate_gradient": Arrow("", "equilibria", "equilibrium gradient of aspartate"),
+    "romk_ki0": Arrow("romk_block", ("magnesium_block",), "Ki(0) of block by Mg2+"),
+    "romk_z_delta": Arrow("romk_block", ("magnesium_block",), "z delta of block by Mg2+"),
+    "nmda_ki0": Arrow("nmda_block", ("magnesium_block",), "Ki(0) of block by Mg2+"),
+    "nmda_z_delta": Arrow("nmda_block", ("magnesium_block",), "z delta of block by Mg2+"),
+    "free_magnesium": Arrow("free_magnesium", FREE_MAGNESIUM, "free Mg2+"),
+    "pump_k05": Arrow("pump_activity", ("atpase_activity",), "K0.5 for free Mg2+"),
+    "pump_rate_fast": Arrow("pump_rates", ("relaxation",), "saturating rate, fast phase"),
+    "pump_rate_slow": Arrow("pump_rates", ("relaxation",), "saturating rate, slow phase"),
+    "access_resistance": Arrow("membrane_test", ("membrane_test",), "access resistance"),
+    "membrane_resistance": Arrow("membrane_test", ("membrane_test",), "membrane resistance"),
+    "membrane_capacitance": Arrow("membrane_test", ("membrane_test",), "membrane capacitance"),
+    "pump_reversal": Arrow("", ("equilibria",), "reversal potential"),
+    "aspartate_gradient": Arrow("", ("equilibria",), "equilibrium gradient of aspartate"),
 }
 KIND_WORDS = {"simulated": ", simulated", "mixed": ", partly simulated", "tabulated": ", computed"}
 # Of the numbers of a chapter that share a quantity, those of one subject.
@@ -177,7 +177,7 @@ def _shown(project: Study, diagram: Diagram, key_numbers: Callable) -> str:
 def numbers_of(project: Study, name: str, key_numbers: Callable) -> list[dict]:
     """Return the key numbers that belong on an arrow, each with its results; none when the study has none."""
     arrow = ARROWS[name]
-    asked = {r.experiment: r for r in all_results(project) if r.analysis.name in arrow.analyses.split(" or ")}
+    asked = {r.experiment: r for r in all_results(project) if r.analysis.name in arrow.analyses}
     experiment = project.diagrams.get(arrow.named_by) if arrow.named_by else next(iter(asked), None)
     results = asked.get(experiment)
     if results is None or not results.is_there:
