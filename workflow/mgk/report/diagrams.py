@@ -4,8 +4,8 @@
 
 A source begins with `// title:`, `// description:` and `// chapter:`, the analysis in whose chapter it stands; of
 several, the first that the study asks for. A label holds a place `{{name___}}`, as long as what may stand there, for a
-number of `ARROWS`; what stands there in the report is text, escaped. The SVG beside each source is in git, so that a run
-needs no graphviz; it holds the digest of its source.
+number of `ARROWS`; what stands there in the report is text, escaped. The SVG beside each source is in git, so that a
+run needs no graphviz; it holds the digest of its source.
 """
 
 import hashlib
