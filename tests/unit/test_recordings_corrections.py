@@ -39,6 +39,7 @@ def measured(recording_id="r1", current=lambda v: 10 * v, sign=1, command=V, **c
         "recording_id": recording_id, "cell_id": "c1", "condition": "control", "ligand": "", "ligand_total_mm": 0.0,
         "sweep": np.arange(len(command)), "segment": "", "command_mv": command, "membrane_mv": sign * command,
         "peak_membrane_mv": sign * command, "tail_membrane_mv": sign * command, "steady_pa": sign * pa,
+        "baseline_pa": sign * current(np.float64(-80.0)),
         "steady_membrane_pa": pa, "peak_membrane_pa": pa, "tail_membrane_pa": pa,
     })  # fmt: skip
     return table.assign(**changes)
@@ -142,6 +143,39 @@ def test_uncorrected_series_resistance_moves_a_boltzmann_and_the_correction_move
     assert [good.estimates[n] for n in ("v_half", "k")] == pytest.approx([-10, 9], abs=1e-6)
 
 
+@pytest.mark.parametrize(("sign", "configuration"), [(1, "whole_cell"), (-1, "inside_out")])
+def test_the_baseline_of_each_sweep_is_taken_off_on_its_side_of_the_membrane(sign, configuration):
+    table = measured(sign=sign)
+    table["baseline_pa"] += sign * np.arange(len(V))  # it drifts by 1 pA a sweep
+    table["steady_membrane_pa"] += np.arange(len(V))
+    corrected, ledger = run({"baseline": "window"}, [row(configuration=configuration)], table)
+    assert corrected["steady_membrane_pa"].tolist() == pytest.approx((10 * sign * V + 800).tolist())
+    assert corrected["steady_pa"].tolist() == table["steady_pa"].tolist(), "what was recorded stays"
+    [noted] = ledger.to_dict("records")
+    assert (noted["correction"], noted["unit"]) == ("baseline", "pA")
+    assert noted["value"] == pytest.approx(sign * (-800 + 4))
+    assert noted["effect"] == "steady_membrane_pa by +792 to +800 pA"
+
+
+def test_an_offset_of_the_amplifier_is_none_of_the_current_through_the_series_resistance():
+    asked = {"baseline": "stated", "baseline_pa": 50.0, "series_resistance": "stated"}
+    table = measured()
+    table["steady_membrane_pa"] += 50
+    corrected, ledger = run(asked, table=table)
+    assert corrected["steady_membrane_pa"].tolist() == pytest.approx((10 * V).tolist())
+    assert corrected["membrane_mv"].tolist() == pytest.approx((V - 10 * V * 4e-3).tolist())
+    assert ledger["correction"].tolist() == ["baseline", "series_resistance"]
+    # The current at the holding level does flow through it.
+    corrected, _ = run({"baseline": "window", "series_resistance": "stated"})
+    assert corrected["membrane_mv"].tolist() == pytest.approx((V - 10 * V * 4e-3).tolist())
+
+
+def test_without_a_baseline_the_corrected_current_is_empty_and_said():
+    corrected, ledger = run({"baseline": "window"}, table=measured().assign(baseline_pa=math.nan))
+    assert corrected["steady_membrane_pa"].isna().all()
+    assert ledger["effect"].tolist() == ["steady_membrane_pa is empty"]
+
+
 def test_a_leak_is_a_line_through_the_closed_range_at_the_true_potential():
     """0.5 nS leak around -10 mV and channels that open above -60 mV, seen behind 4 MOhm and a junction of 5 mV."""
 
@@ -243,6 +277,7 @@ def test_stated_capacitance_gives_densities_of_corrected_currents():
             "no sourced mobility of GTP",
         ),
         ({"series_resistance": "stated"}, {"configuration": ""}, "configuration", "must not be empty"),
+        ({"baseline": "window"}, {"configuration": ""}, "configuration", "must not be empty"),
         ({"leak": "linear"}, {}, "leak_recording_id", "no leak_range_mv"),
         ({"leak": "linear"}, {"leak_recording_id": "r9"}, "leak_recording_id", "of the same experiment"),
     ],

@@ -9,10 +9,10 @@ potential of like commands. *Reversal potential*: where the current is zero. *Sl
 *Chord conductance*: I / (V - reversal potential) at a stated potential.
 
 Limits: mean currents in windows of voltage steps or in bins of a ramp, measured against the amplifier's zero. The
-current at the holding potential is not subtracted: where the holding potential is not the reversal potential it is the
-channels' own current, and subtracting it would move the reversal potential to the holding potential. Corrections of
-potential and current, and the choice of windows, belong to `mgk.recordings`; free ions to `mgk.solutions`; block to
-`mgk.block`.
+current at the holding potential stays in, unless `corrections.baseline` takes it off: where the holding potential is
+not the reversal potential it is the channels' own current, and subtracting it would move the reversal potential to the
+holding potential. Corrections of potential and current, and the choice of windows, belong to `mgk.recordings`; free
+ions to `mgk.solutions`; block to `mgk.block`.
 """
 
 from dataclasses import replace

@@ -4,9 +4,12 @@ Works on the measurements of all recordings of an experiment at once, because a 
 recording; no signal is read. What was recorded stays as it is: corrected are `*_membrane_mv` (and `membrane_mv`, that
 of the steady window) and `*_membrane_pa`; densities are columns of their own. In this order, each off unless asked for:
 
+0. *baseline*, stated: the offset of the amplifier in pA, as recorded, is taken off before it counts as a current.
 1. *junction potential* V (bath minus pipette): whole-cell, perforated, two-electrode, outside-out Vm = Vp - V;
    inside-out Vm = -(Vp - V); cell-attached Vm = Vrest - (Vp - V). What was corrected online is taken off V first.
 2. *series resistance*: Vm = V - I Rs (1 - compensation), I across the membrane, outward positive, leak included.
+   *baseline*, window: then the mean of the baseline window of the sweep is taken off. The current at the holding level
+   becomes nought, and with it the reversal potential that potential, unless the cell is held there.
 3. *ramp capacitance*: I = I - C dV/dt, C from the ramp and that back (half the difference of their currents at like
    commands, which holds where the channels are as open on the way back), stated, or of the membrane test.
 4. *leak*: a line through the current over the potential, from a leak recording or from a range of potentials in which
@@ -33,7 +36,7 @@ from mgk.tables.problems import InputError
 LEDGER_COLUMNS = ("recording_id", "segment", "correction", "value", "unit", "formula", "source", "effect")
 CURRENTS = ("steady", "peak", "tail")
 # Corrections whose sign is that of the configuration.
-NEED_SIDE = ("leak", "series_resistance", "ramp_capacitance", "junction_potential")
+NEED_SIDE = ("baseline", "leak", "series_resistance", "ramp_capacitance", "junction_potential")
 MV_PER_MOHM_PA = 1e-3
 # Potentials nearer than this are one: a line through them is none.
 DISTINCT_MV = 1.0
@@ -125,12 +128,14 @@ def correct(
     asked = settings.get("corrections") or {}
     table, ledger = measurements.copy(), []
     tests = {key: test.to_dict("records") for key, test in membrane.groupby("recording_id")}
+    ledger += _off_baseline(table, rows, asked, "stated")
     for row in rows:
         own = table["recording_id"] == row["recording_id"]
         for entry in _potential_entries(row, asked, tests.get(row["recording_id"], []), recipes, constants):
             before = table.loc[own, "membrane_mv"].copy()
             _shift_potentials(table, own, row, entry)
             ledger.append(_noted(row, entry, _told(table.loc[own, "membrane_mv"] - before, "membrane_mv", "mV")))
+    ledger += _off_baseline(table, rows, asked, "window")
     for row in rows if asked.get("ramp_capacitance", "none") != "none" else ():
         own = table["recording_id"] == row["recording_id"]
         entry = _ramp_entry(row, asked, table[own], tests.get(row["recording_id"], []))
@@ -224,6 +229,31 @@ def _shift_potentials(table: pd.DataFrame, own: pd.Series, row: Mapping, entry: 
         else:
             shift = -table.loc[own, f"{window}_membrane_pa"] * entry.value * MV_PER_MOHM_PA
         table.loc[own, potential] = table.loc[own, potential] + shift
+
+
+# --- baseline ---------------------------------------------------------------------------------------------------
+
+
+def _off_baseline(table: pd.DataFrame, rows: Sequence[Mapping], asked: Mapping, how: str) -> list[dict]:
+    """Take the baseline off the currents, where it is asked for in this way; return the ledger."""
+    ledger = []
+    for row in rows if asked.get("baseline", "none") == how else ():
+        own = table["recording_id"] == row["recording_id"]
+        if how == "stated":
+            baseline = pd.Series(float(asked["baseline_pa"]), table.index[own])
+            formula, source = "I = I - offset of the amplifier", f"stated: corrections.baseline_pa of {CONFIG}"
+        else:
+            baseline = table.loc[own, "baseline_pa"]
+            formula, source = (
+                "I = I - mean of the baseline window of the sweep",
+                "window baseline; its mean over sweeps",
+            )
+        for window in CURRENTS:
+            table.loc[own, f"{window}_membrane_pa"] -= membrane_sign(row["configuration"]) * baseline
+        entry = Entry("baseline", float(baseline.mean()), "pA", formula, source)
+        change = -membrane_sign(row["configuration"]) * baseline
+        ledger.append(_noted(row, entry, _told(change, "steady_membrane_pa", "pA")))
+    return ledger
 
 
 # --- ramps ------------------------------------------------------------------------------------------------------

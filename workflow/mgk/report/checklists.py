@@ -197,6 +197,7 @@ MEASURED = {
 }
 # Item -> key of the corrections of config.yaml.
 CORRECTIONS = {
+    "Baseline": "baseline",
     "Junction potential": "junction_potential",
     "Series resistance, correction": "series_resistance",
     "Leak": "leak",
