@@ -27,7 +27,7 @@ def committed(house, kind):
 
 
 def test_tables_and_exports_are_the_generator_s(fresh, house):
-    names = ["recordings.csv", "plates.csv", "curves.csv", "stacks.csv"]
+    names = ["recordings.csv", "segments.csv", "plates.csv", "curves.csv", "stacks.csv"]
     names += [f"{p.parent.name}/{p.name}" for k in ("plates/*", "layouts/*") for p in committed(house, k)]
     assert len(names) > 8
     for name in names:
@@ -101,6 +101,6 @@ def test_cells_are_within_animals(house):
     table = pd.read_csv(house / "raw_data" / "recordings.csv")
     pairs = table[["animal_id", "cell_id"]].drop_duplicates()
     assert pairs["cell_id"].is_unique
-    shots = pairs["cell_id"].str.startswith("flow_")  # one preparation an animal
-    assert set(pairs.loc[~shots, "animal_id"].value_counts()) == {2}
-    assert set(pairs.loc[shots, "animal_id"].value_counts()) == {1}
+    alone = pairs["cell_id"].str.startswith(("flow_", "trpm"))  # one preparation or patch an animal
+    assert set(pairs.loc[~alone, "animal_id"].value_counts()) == {2}
+    assert set(pairs.loc[alone, "animal_id"].value_counts()) == {1}

@@ -17,7 +17,7 @@ from mgk.unitary import (
     with_chords,
 )
 
-SETTINGS = {"unitary": {"filter_hz": {"value": 1000.0}}, "windows_ms": {"steady": [50, 1995]}}
+SETTINGS = {"unitary": {"filter_hz": {"value": 1000.0}, "window_ms": [50, 1995]}}
 PS = 56.6
 
 
@@ -114,7 +114,7 @@ def test_without_noise_the_conductance_comes_back_exactly(tmp_path):
     code = 20 / 32768
     steps = np.round(np.array([-80, -40, 40, 80]) * 0.05 / code) * code
     write_patch(tmp_path / "p.abf", [square(a, (60, 45), 95)[0] for a in steps], (-80, -40, 40, 80))
-    settings = {"unitary": {"filter_hz": {"value": 2000.0}}, "windows_ms": {"steady": [100, 1990]}}
+    settings = {"unitary": {"filter_hz": {"value": 2000.0}, "window_ms": [100, 1990]}}
     tables = analyse_patches([row_of("p")], tmp_path, settings, {})
     # The scale of the instrument is kept in single precision.
     assert tables.levels["amplitude_pa"].to_numpy() == pytest.approx(steps, rel=1e-6)
@@ -134,7 +134,7 @@ def test_a_gap_free_file_is_cut_by_its_segments(tmp_path):
         {"recording_id": "p", "start_s": 0.05, "end_s": 2.0, "command_mv": -60.0},
         {"recording_id": "p", "start_s": 2.05, "end_s": 4.0, "command_mv": 60.0},
     ]
-    settings = {"unitary": SETTINGS["unitary"]}
+    settings = {"unitary": {"filter_hz": {"value": 1000.0}}}
     row = row_of("p", segments=segments)
     assert check_patch(row, path, settings) == []
     found = analyse_patches([row], tmp_path, settings, {}).levels
@@ -150,16 +150,16 @@ def test_a_gap_free_file_is_cut_by_its_segments(tmp_path):
 
 def test_a_command_that_moves_asks_for_a_window(tmp_path):
     path = write_patch(tmp_path / "p.abf", currents(np.random.default_rng(1)))
-    settings = {"unitary": SETTINGS["unitary"]}
+    settings = {"unitary": {"filter_hz": {"value": 1000.0}}}
     found = check_patch(row_of("p"), path, settings)
-    assert "the command moves from 0 to 80 mV within sweep 0; name the steady part by windows_ms.steady" in found[0]
+    assert "the command moves from 0 to 80 mV within sweep 0; name the steady part by unitary.window_ms" in found[0]
     with pytest.raises(InputError, match="the command moves"):
         analyse_patches([row_of("p")], tmp_path, settings, {})
 
 
 def test_an_unknown_filter_and_a_voltage_channel_are_refused(tmp_path):
     path = write_patch(tmp_path / "p.abf", currents(np.random.default_rng(1)))
-    settings = {"unitary": {}, "windows_ms": SETTINGS["windows_ms"]}
+    settings = {"unitary": {"window_ms": [50, 1995]}}
     assert "the corner of the low-pass filter is not known" in check_patch(row_of("p"), path, settings)[0]
     write_abf(
         tmp_path / "v.abf", [Signal("Vm", "mV", 200.0, np.zeros((1, 9000)))], [Output("Cmd 0", "mV", 0.0)],
@@ -199,11 +199,11 @@ def test_a_shift_by_the_junction_potential_moves_reversal_not_conductance(tmp_pa
 def test_overlapping_levels_are_not_identified_and_a_filter_helps(tmp_path):
     rng = np.random.default_rng(4)
     write_patch(tmp_path / "p.abf", currents(rng, (60.0,), noise_pa=1.1, open_ms=30, closed_ms=30, seconds=4), (60.0,))
-    window = {"windows_ms": {"steady": [100, 3990]}}
-    tables = analyse_patches([row_of("p")], tmp_path, SETTINGS | window, {})
+    plain = {"unitary": SETTINGS["unitary"] | {"window_ms": [100, 3990]}}
+    tables = analyse_patches([row_of("p")], tmp_path, plain, {})
     assert tables.levels["verdict"].tolist() == ["not_identified"]
     assert "unitary.gaussian_hz" in tables.levels["reason"].iloc[0] or tables.levels["channels"].iloc[0] == 0
-    slower = {"unitary": SETTINGS["unitary"] | {"gaussian_hz": 250.0}} | window
+    slower = {"unitary": plain["unitary"] | {"gaussian_hz": 250.0}}
     found = analyse_patches([row_of("p")], tmp_path, slower, {}).levels.iloc[0]
     assert found["filter_hz"] == pytest.approx(1 / np.hypot(1 / 1000, 1 / 250))
     assert found["verdict"] in ("identified", "weak")

@@ -24,7 +24,7 @@ class Analysis:
 
     `name` is also its rule's; `stage` its folder under results/; `unit` what a row of its fits is, in the plural;
     `figures` gives each figure its caption, to which the report adds the n. `raw_tables` are made of an experiment's
-    raw files where they are not those of its section.
+    raw files where they are not those of its section, by the rule `reader`; such an analysis stands alone.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Analysis:
     figures: dict[str, str]
     once: bool = False
     raw_tables: tuple[str, ...] = ()
+    reader: str = ""
 
     def folder(self, experiment: str) -> str:
         """Return the folder of the results, relative to the study."""
@@ -146,11 +147,39 @@ ANALYSES = {
             unit="preparations",
             tables=("rates.csv", "fits.csv", "comparisons.csv"),
             raw_tables=("transients.csv", "quality.csv"),
+            reader="average_shots",
             figures={
                 "transients.svg": "Mean of the shots of each preparation and concentration, with the fit that was "
                 "taken, from the end of the dead time; below, what the fit leaves.",
                 "rates.svg": "Observed rates of the fast and slow phase against the free concentration. Points: "
                 "transients with 95 % interval; thin lines: preparations; thick lines: group. Crosses: one rate only.",
+            },
+        ),
+        Analysis(
+            name="unitary_conductance",
+            section="recordings",
+            stage="unitary",
+            notebook="21_unitary_conductance",
+            title="Unitary conductance",
+            unit="patches",
+            tables=("amplitudes.csv", "dwell_times.csv", "fits.csv", "relations.csv", "comparisons.csv"),
+            raw_tables=(
+                "levels.csv",
+                "dwell_times.csv",
+                "events.csv",
+                "histograms.csv",
+                "excerpts.csv",
+                "quality.csv",
+            ),
+            reader="analyse_patches",
+            figures={
+                "traces.svg": "A stretch of each patch without drift, and its idealisation. Dashed: closed.",
+                "histograms.svg": "All-points histogram of each patch at one potential with the fitted levels.",
+                "current_voltage.svg": "Left: unitary current against membrane potential, with standard errors and "
+                "the line of each patch; crosses: left out. Right: slope conductance; small points: patches, large "
+                "points: mean of animals with 95 % interval.",
+                "dwell_times.svg": "Open and closed times of the patches in which no two channels opened at once: "
+                "times, square root of counts in logarithmic bins, with the fitted exponentials.",
             },
         ),
         Analysis(
@@ -385,3 +414,14 @@ ANALYSES = {
 def is_relaxation(settings) -> bool:
     """Return whether an experiment of recordings is one of shots after mixing, without command and membrane."""
     return settings.get("analysis") == "relaxation"
+
+
+def reader_of(settings) -> str:
+    """Return the rule that reads the raw files of an experiment in place of its section's; '' where there is none."""
+    name = settings.get("analysis")
+    return ANALYSES[name].reader if isinstance(name, str) and name in ANALYSES else ""
+
+
+def is_unitary(settings) -> bool:
+    """Return whether an experiment of recordings is one of single channels, which is not measured in windows."""
+    return settings.get("analysis") == "unitary_conductance"

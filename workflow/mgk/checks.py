@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mgk.analyses import is_relaxation
+from mgk.analyses import is_relaxation, is_unitary
 from mgk.joined_checks import check_joined
 from mgk.plates.layout import ROLES
 from mgk.plates.wells import plate_problems
@@ -302,6 +302,7 @@ def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -
     """The header must allow what the row and the experiment ask: channels, windows, segments, command."""
     from mgk.recordings.measure import check_recording
     from mgk.recordings.segments import with_segments
+    from mgk.unitary import check_patch
 
     segments, wrong = (
         study.read_table(SEGMENTS, "segments") if (study.root / SEGMENTS).exists() else (pd.DataFrame(), [])
@@ -311,7 +312,8 @@ def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -
         settings = study.experiments("recordings")[row["experiment"]]
         if row["file"] not in unreadable:
             [asked] = [row.to_dict()] if wrong else with_segments([row.to_dict()], segments)
-            found = check_recording(asked, study.raw_data / row["file"], settings)
+            check = check_patch if is_unitary(settings) else check_recording
+            found = check(asked, study.raw_data / row["file"], settings)
             problems += [Problem(RECORDINGS, i, "", row["recording_id"], allowed) for allowed in found]
     return problems
 

@@ -132,7 +132,10 @@ def _key(name: str, part: dict, place: tuple[str, ...], active: bool, said: set[
         example = NAMES.get(name, "my_name")
         yield from _key(example, {**_resolved(free), "description": ""}, (*place, example), active, said)
     first_choice = next(iter(schema.get("oneOf", ())), {}).get("required", ())  # of several forms, the first
-    usual = schema.get("else", {}).get("required", ())  # what all but a special case need
+    usual = schema  # what all but the special cases need
+    while "else" in usual:
+        usual = usual["else"]
+    usual = usual.get("required", ()) if usual is not schema else ()
     needed = {*schema.get("required", ()), *first_choice, *usual, *NAMES} if active else set(below)
     for key in sorted(below, key=lambda k: k not in needed):
         yield from _key(key, below[key], (*place, key), active and key in needed, said)

@@ -43,9 +43,9 @@ def raw_files(study: Study, section: str, experiment: str) -> list[str]:
 
 def jobs_of(name: str) -> tuple[str, ...]:
     """Return the rules, each with a script of its name, that the notebook of an analysis waits for."""
-    section = ANALYSES[name].section
+    section, reader = ANALYSES[name].section, ANALYSES[name].reader
     solved = ("solve_solutions",) if section in (*READERS, "solutions", "equilibria") else ()
-    return (*READERS.get(section, ()), *solved)
+    return (*((reader,) if reader else READERS.get(section, ())), *solved)
 
 
 def code_of(name: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
-from mgk.analyses import ANALYSES, is_relaxation
+from mgk.analyses import ANALYSES, reader_of
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
 from mgk.digest import digest as digest_of
@@ -50,14 +50,10 @@ def open_study():
 
 study = open_study()
 asked = study.analyses()
-shot_experiments = [
-    name
-    for name, given in study.experiments("recordings").items()
-    if is_relaxation(given)
-]
-clamp_experiments = [
-    name for name in study.experiments("recordings") if name not in shot_experiments
-]
+recording_readers = {
+    name: reader_of(given) for name, given in study.experiments("recordings").items()
+}
+clamp_experiments = [name for name, reader in recording_readers.items() if not reader]
 
 
 def digest(*names):
@@ -70,6 +66,14 @@ def digest(*names):
 def notebook_code(analysis):
     """Hash the code of an analysis' notebook, and of what runs it."""
     return digest(f"{ANALYSES[analysis].notebook}.ipynb", "run_notebook.py")
+
+
+def only_read_by(reader):
+    """Constrain the wildcard {experiment} to those of recordings that a rule reads in place of the common one."""
+    own = [
+        re.escape(name) for name, rule in recording_readers.items() if rule == reader
+    ]
+    return "|".join(own) or "(?!)"
 
 
 def outputs(analysis):

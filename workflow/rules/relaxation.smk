@@ -12,7 +12,7 @@ rule average_shots:
     log:
         "results/logs/average_shots/{experiment}.log",
     wildcard_constraints:
-        experiment="|".join(map(re.escape, shot_experiments)) or "(?!)",
+        experiment=only_read_by("average_shots"),
     resources:
         mem_mb=2000,
     params:

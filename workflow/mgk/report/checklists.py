@@ -10,6 +10,7 @@ from html import escape
 
 import pandas as pd
 
+from mgk.analyses import is_unitary
 from mgk.report.html import MINUS, Fragment, table_html
 from mgk.report.results import Results, all_results
 from mgk.study import Study
@@ -50,6 +51,8 @@ def _recordings(project: Study, experiment: str) -> pd.DataFrame:
     settings = project.experiment("recordings", experiment)
     if settings["analysis"] in ("relaxation", ["relaxation"]):
         return _table([*_shots(project, experiment, rows), _by_hand(rows)])
+    if is_unitary(settings):
+        return _table([*_patches(project, experiment, rows), _by_hand(rows)])
     found = [(item, stated(rows, name), f"recordings.csv: {name}") for item, name in COLUMNS.items()]
     found += _measured(project, experiment, MEASURED)
     given = settings.get("corrections") or {}
@@ -68,6 +71,16 @@ def _shots(project: Study, experiment: str, rows: pd.DataFrame) -> list[tuple[st
     said = f"{dead['value']:g} {dead['unit']} ({dead['source']})" if dead else MISSING
     found.append(("Dead time", said, "config.yaml: relaxation.dead_time_ms"))
     return found + _measured(project, experiment, MEASURED_OF_SHOTS)
+
+
+def _patches(project: Study, experiment: str, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Return the items for patches of single channels; what is asked of a whole cell is not asked of them."""
+    columns = {item: name for item, name in COLUMNS.items() if name not in OF_WHOLE_CELLS}
+    found = [(item, stated(rows, name), f"recordings.csv: {name}") for item, name in columns.items()]
+    given = project.experiment("recordings", experiment).get("corrections") or {}
+    corrected = given.get("junction_potential", "none")
+    found.append(("Junction potential", corrected, "config.yaml: corrections.junction_potential"))
+    return found + _measured(project, experiment, MEASURED_OF_PATCHES)
 
 
 def _measured(project: Study, experiment: str, items: dict) -> list[tuple[str, str, str]]:
@@ -193,6 +206,20 @@ MEASURED = {
     "Holding potential": ("measurements.csv", _span("holding_mv", "mV")),
     "Command, how it is known": ("quality.csv", _span("command_source", "")),
     "Noise of the baseline": ("quality.csv", _span("baseline_sd_pa", "pA")),
+    "n used (of all)": ("quality.csv", _counts),
+}
+# What single-channel recordings do not have, and what is said of them instead.
+OF_WHOLE_CELLS = ("series_resistance_mohm", "compensation_percent", "cell_capacitance_pf")
+MEASURED_OF_PATCHES = {
+    "Sampling rate": ("levels.csv", _span("rate_hz", "Hz")),
+    "Filter, of all filters together": ("levels.csv", _span("filter_hz", "Hz")),
+    "Dead time of the threshold": ("levels.csv", _span("dead_time_ms", "ms")),
+    "Resolution imposed": ("levels.csv", _span("resolution_ms", "ms")),
+    "Noise, all channels closed": ("levels.csv", _span("closed_noise_pa", "pA")),
+    "Potentials": ("levels.csv", _span("membrane_mv", "mV")),
+    "Time at each potential": ("levels.csv", _span("duration_s", "s")),
+    "Openings at each potential": ("levels.csv", _span("openings", "")),
+    "Most channels open at once": ("levels.csv", _span("channels", "")),
     "n used (of all)": ("quality.csv", _counts),
 }
 # Item -> key of the corrections of config.yaml.

@@ -22,6 +22,7 @@ from mgk.simulate import (  # noqa: E402
     neurons_plate,
     potassium,
     recordings,
+    single_channels,
     stacks,
     stopped_flow,
 )
@@ -34,7 +35,9 @@ NOT_IN_MANIFEST = ("manifest.sha256", "README.md")
 def write_demonstration(truth: dict, raw_data: Path) -> None:
     """Write every simulated file, the tables that name them, and the manifest."""
     rows = [module.write(truth, raw_data) for module in (recordings, potassium, membrane, stopped_flow)]
-    write_table(pd.concat(rows, ignore_index=True), raw_data / "recordings.csv")
+    patches, segments = single_channels.write(truth, raw_data)
+    write_table(pd.concat([*rows, patches], ignore_index=True), raw_data / "recordings.csv")
+    write_table(segments, raw_data / "segments.csv")
     kinds = (magnesium_plate, neurons_plate, atpase_plates, coupled_plate)
     plates = [module.write(truth, raw_data) for module in kinds]
     write_table(pd.concat(plates, ignore_index=True), raw_data / "plates.csv")

@@ -23,6 +23,7 @@ from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 PS_PER_NS = 1e3
 LINE, CHORD = "line", "chord"
 FEWEST_TO_BEND = 4
+UNTESTED = f"not tested: {FEWEST_TO_BEND} potentials are needed"
 # p below which a square term is real, and how far the slopes at the ends then differ to be called rectification.
 BEND_P, BEND_SHARE = 0.05, 0.2
 NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan, "not_identified")
@@ -56,7 +57,7 @@ def fit_relation(membrane_mv, amplitude_pa, se_pa) -> Relation:
     if n < 2 or np.ptp(v) < 1:
         reason = f"{'no potential' if not n else 'one potential'} with a unitary current: record at more of them"
         none = replace(NOTHING, reason=reason)
-        return Relation(none, none, n, np.nan, np.nan, "not tested: one potential")
+        return Relation(none, none, n, np.nan, np.nan, UNTESTED)
     # Where there is no noise all points are alike; no point counts for more than all the others.
     least = max(0.05 * float(np.median(se)), 1e-9 * float(np.abs(i).max()), 1e-300)
     sd = np.maximum(se, least)
@@ -64,7 +65,7 @@ def fit_relation(membrane_mv, amplitude_pa, se_pa) -> Relation:
     if not slope > 0:
         reason = "the current does not grow with the potential: are the openings of the direction that was asked for?"
         none = replace(NOTHING, reason=reason)
-        return Relation(none, none, n, np.nan, np.nan, "not tested")
+        return Relation(none, none, n, np.nan, np.nan, UNTESTED)
     if n == 2:
         return _two_points(v, i, se)
     start = {"ns": slope, "reversal": -at_zero / slope}
@@ -99,15 +100,13 @@ def _two_points(v, i, se) -> Relation:
         return Estimate(value, error, value - TWO_SIDED * error, value + TWO_SIDED * error, "weak", reason)
 
     conductance = estimate(float(PS_PER_NS * ns), float(PS_PER_NS * ns_se))
-    return Relation(
-        conductance, estimate(float(reversal), float(reversal_se)), 2, np.nan, np.nan, "not tested: two points"
-    )
+    return Relation(conductance, estimate(float(reversal), float(reversal_se)), 2, np.nan, np.nan, UNTESTED)
 
 
 def _bend(v, i, sd) -> tuple[float, float, str]:
     """Return p of a square term, the ratio of the slopes at both ends (upper over lower), and what it is called."""
     if len(v) < FEWEST_TO_BEND:
-        return np.nan, np.nan, f"not tested: {len(v)} potentials, {FEWEST_TO_BEND} are needed"
+        return np.nan, np.nan, UNTESTED
     centre, scale = v.mean(), np.ptp(v) / 2
     x, w = (v - centre) / scale, 1 / sd
     rss = []

@@ -111,10 +111,19 @@ def _two(t: np.ndarray) -> tuple[tuple[tuple[float, float], tuple[float, float]]
     return (tuple(float(v) for v in tau[order]), tuple(float(v) for v in share[order])), log_likelihood
 
 
-def correct_two_states(opened: DwellTimes, closed: DwellTimes, resolution_ms: float) -> Corrected | None:
+def correct_two_states(
+    opened: DwellTimes, closed: DwellTimes, resolution_ms: float, hidden_ms: float | None = None
+) -> Corrected | None:
     """Put missed events back; None where one of the times has no or two components, or no two states show such times.
 
     The SE are those of the means of exponential times, 1/sqrt(n), carried through the equations.
+
+    Parameters
+    ----------
+    resolution_ms : float
+        Above this are the times.
+    hidden_ms : float, optional
+        Events shorter than this stay in the amplitude of their neighbours; by default those below the resolution.
     """
     if len(opened.tau_ms) != 1 or len(closed.tau_ms) != 1:
         return None
@@ -131,7 +140,8 @@ def correct_two_states(opened: DwellTimes, closed: DwellTimes, resolution_ms: fl
         slopes[:, i] = (np.log(moved) - np.log(true)) / (1e-4 * mean[i])
     se = np.array([opened.tau_ms[0] / np.sqrt(opened.n), closed.tau_ms[0] / np.sqrt(closed.n)])
     relative = np.sqrt((slopes**2) @ (se**2))
-    hidden = [_hidden(true[i], true[1 - i], resolution_ms) for i in range(2)]
+    within = resolution_ms if hidden_ms is None else hidden_ms
+    hidden = [_hidden(true[i], true[1 - i], within) for i in range(2)]
     return Corrected(*(float(v) for v in true), *(float(v) for v in relative), -float(hidden[0] + hidden[1]))
 
 

@@ -41,6 +41,7 @@ BASELINE_MS = 500.0
 # Limits beyond which something is said (assumed, no source): bias by missed events, samples between levels, steps that
 # differ, false events among the openings, the histogram against the settled samples.
 BIAS_PERCENT, BETWEEN_PERCENT, UNEQUAL_PERCENT, FALSE_SHARE, DISAGREE_PERCENT = 1.0, 25.0, 10.0, 0.05, 5.0
+NO_TIMES = DwellTimes(0, np.nan, (), (), (), np.nan)
 # One more channel than was seen is not excluded above this probability.
 UNSEEN_P = 0.05
 EXCERPT_MS, EXCERPT_POINTS, HISTOGRAM_BINS = 400.0, 500, 120
@@ -59,8 +60,11 @@ def level_tables(head: Mapping, recorded: Recorded, settings: Mapping) -> dict[s
     identity = {key: head[key] for key in IDENTITY}
     row = identity | {key: head[key] for key in ("membrane_mv", "temperature_c", "parts")}
     row |= _numbers(level, recorded, asked)
-    times = {state: _times(level, state, asked) for state in (True, False)}
-    corrected = correct_two_states(times[True], times[False], asked.resolution_ms)
+    clear = level.levels.channels == 1 and level.levels.separation >= LEAST_SEPARATION
+    times = {state: _times(level, state, asked) if clear else NO_TIMES for state in (True, False)}
+    # Flanks of events that are seen and not kept are no part of the amplitude: what no threshold sees is.
+    hidden_ms = asked.resolution_ms if level.noisy else dead_time_ms(recorded.filter_hz)
+    corrected = correct_two_states(times[True], times[False], asked.resolution_ms, hidden_ms)
     row["bias_percent"] = 100 * corrected.amplitude_bias if corrected else np.nan
     row["unseen_channel_p"] = _unseen(level, recorded)
     least = settings["unitary"].get("least_openings", LEAST_OPENINGS)
@@ -162,8 +166,6 @@ def _verdict(row: Mapping, level: Level, recorded: Recorded, least: int, left_ou
 
 
 def _times(level: Level, is_open: bool, asked: Asked) -> DwellTimes:
-    if level.levels.channels != 1:
-        return DwellTimes(0, np.nan, (), (), (), np.nan)
     return fit_times(times_of(level.events, is_open), asked.resolution_ms)
 
 
@@ -204,6 +206,8 @@ def _no_times(of_level: Mapping, found: DwellTimes, corrected: Corrected | None)
         return "no opening found"
     if channels > 1:
         return f"{channels} channels open at once: whose opening ends is not known"
+    if of_level["separation"] < LEAST_SEPARATION:
+        return "levels overlap: events are those of noise"
     if not found.tau_ms:
         return f"{found.n} complete times; 20 are needed"
     if of_level["unseen_channel_p"] > UNSEEN_P:

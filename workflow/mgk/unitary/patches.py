@@ -1,8 +1,8 @@
 """From recordings to patches: sweeps and segments at one potential put together, each analysed, all tables made.
 
 A patch is a cell_id of recordings.csv in one condition. Its parts (sweeps, segments, files) at like potentials are one
-level. A part is the window `steady` of a sweep where the experiment has it, else the whole sweep or segment; its
-command must not move. Every raw file is opened once.
+level. A part is the window of a sweep or segment where the experiment has one, else the whole of it; its command must
+not move. Every raw file is opened once.
 
 Currents in pA across the membrane, outward positive; potentials in mV, inside against outside, junction potential
 corrected where the experiment asks for it.
@@ -78,7 +78,7 @@ def analyse_patches(
     Parameters
     ----------
     rows: rows of recordings.csv, under `segments` their rows of segments.csv; their `file` is relative to `raw_data`.
-    settings: the experiment of config.yaml: `unitary`, `windows_ms`, `polarity`, `corrections.junction_potential`.
+    settings: the experiment of config.yaml: `unitary`, `polarity`, `corrections.junction_potential`.
     recipes, constants: raw_data/solutions.yaml and the set of constants, for junction potentials.
 
     Raises
@@ -127,7 +127,7 @@ def check_patch(row: Mapping, path: Path | str, settings: Mapping) -> list[str]:
     """
     try:
         recording = read_recording(path, text_of(row, "channel"))
-        plan = plan_measurement(row, recording, settings)
+        plan = plan_patch(row, recording, settings)
         if not plan.is_current:
             raise recording.error(_no_current(recording, plan))
         corner_hz(recording, plan, settings)
@@ -138,6 +138,13 @@ def check_patch(row: Mapping, path: Path | str, settings: Mapping) -> list[str]:
     except InputError as error:
         return [problem.allowed for problem in error.problems]
     return []
+
+
+def plan_patch(row: Mapping, recording: Recording, settings: Mapping) -> Plan:
+    """Return how a recording is measured: its window, if one is asked for, is that of a steady current."""
+    own = settings["unitary"]
+    window = {"steady": own["window_ms"], "epoch": own.get("epoch", "")} if "window_ms" in own else {}
+    return plan_measurement(row, recording, {**settings, "windows_ms": window})
 
 
 def corner_hz(recording: Recording, plan: Plan, settings: Mapping) -> float:
@@ -166,7 +173,7 @@ def _no_current(recording: Recording, plan: Plan) -> str:
 
 
 def _window(recording: Recording, plan: Plan, segment: Segment, sweep: int) -> slice:
-    """Return the samples of a part: the window `steady` where there is one, else all of the segment."""
+    """Return the samples of a part: the window where there is one, else all of the segment."""
     if plan.windows_ms:
         window = window_samples(recording, plan, segment, sweep)["steady"]
     else:
@@ -205,14 +212,14 @@ def _command(recording: Recording, plan: Plan, segment: Segment, sweep: int, win
     if high - low > STEADY_COMMAND_MV:
         raise recording.error(
             f"{plan.recording_id}: the command moves from {low:g} to {high:g} mV within sweep {sweep}; name the steady "
-            "part by windows_ms.steady or by segments"
+            "part by unitary.window_ms or by segments"
         )
     return float(np.mean(values))
 
 
 def _parts_of(row: Mapping, recording: Recording, settings: Mapping, recipes: Mapping, constants: str):
     """Return the parts of a recording, and its row of quality.csv."""
-    plan = plan_measurement(row, recording, settings)
+    plan = plan_patch(row, recording, settings)
     if not plan.is_current:
         raise recording.error(_no_current(recording, plan))
     corner = corner_hz(recording, plan, settings)

@@ -69,7 +69,8 @@ class Asked:
 class Level:
     """What was found at one potential.
 
-    `flat_pa` is the current without drift, the closed level at zero; `amplitude_pa` is NaN where no channel opens.
+    `flat_pa` is the current without drift, the closed level at zero; `amplitude_pa` is NaN where no channel opens;
+    `noisy`: noise crosses the threshold too often for events below the resolution to be seen.
     """
 
     flat_pa: np.ndarray
@@ -81,6 +82,7 @@ class Level:
     mean_open: float
     mean_open_se: float
     unequal: float
+    noisy: bool
 
 
 def analyse_level(recorded: Recorded, asked: Asked) -> Level:
@@ -104,7 +106,7 @@ def analyse_level(recorded: Recorded, asked: Asked) -> Level:
         baseline = _refined(recorded, blocks, baseline + levels.closed_pa, levels)
     flat, drift = x - baseline - levels.closed_pa, float(np.ptp(baseline))
     if not levels.channels:
-        return Level(flat, drift, levels, None, np.nan, np.nan, 0.0, np.nan, np.nan)
+        return Level(flat, drift, levels, None, np.nan, np.nan, 0.0, np.nan, np.nan, False)
     return _measured(recorded, asked, flat, drift, levels)
 
 
@@ -134,9 +136,8 @@ def _measured(recorded: Recorded, asked: Asked, flat: np.ndarray, drift: float, 
     shares = np.add.reduceat(k.astype(float), blocks) / np.diff(np.append(blocks, len(k)))
     mean_open = float(k.mean())
     mean_se = float(shares.std(ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else np.nan
-    return Level(
-        flat, drift, levels, events, amplitude, se, mean_open, mean_se, _unequal(flat, k, settled, amplitude, n)
-    )
+    unequal = _unequal(flat, k, settled, amplitude, n)
+    return Level(flat, drift, levels, events, amplitude, se, mean_open, mean_se, unequal, noisy)
 
 
 def _slope(x: np.ndarray, levels: Levels, block: np.ndarray, n_blocks: int) -> tuple[float, float]:

@@ -25,6 +25,7 @@ from mgk.report.chapters import (
     solutions,
     stacks,
     synthesis,
+    unitary,
 )
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.diagrams import chapter_diagrams
@@ -44,6 +45,7 @@ CHAPTERS: dict[str, Chapter] = {
     "equilibria": equilibria.CHAPTER,
     "membrane_test": quality.CHAPTER,
     "current_voltage": currents.CHAPTER,
+    "unitary_conductance": unitary.CHAPTER,
     "relaxation": relaxation.CHAPTER,
     "magnesium_block": block.CHAPTER,
     "plate_quality": plates.CHAPTER,

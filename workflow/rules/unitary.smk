@@ -1,0 +1,57 @@
+# Single channels are idealised, not measured in windows: what belongs to a patch is put together, each file read once.
+ruleorder: analyse_patches > gather_recordings
+
+
+rule analyse_patches:
+    """Read the patches of an experiment once: drift, levels, idealisation, unitary currents, dwell times, quality."""
+    input:
+        lambda w: [f"raw_data/{row['file']}" for row in recording_rows(w.experiment)],
+    output:
+        levels="results/recordings/{experiment}/levels.csv",
+        dwell_times="results/recordings/{experiment}/dwell_times.csv",
+        events="results/recordings/{experiment}/events.csv",
+        histograms="results/recordings/{experiment}/histograms.csv",
+        excerpts="results/recordings/{experiment}/excerpts.csv",
+        quality="results/recordings/{experiment}/quality.csv",
+    log:
+        "results/logs/analyse_patches/{experiment}.log",
+    wildcard_constraints:
+        experiment=only_read_by("analyse_patches"),
+    resources:
+        mem_mb=3000,
+    params:
+        code=digest("analyse_patches.py"),
+        rows=lambda w: recording_rows(w.experiment),
+        settings=settings("recordings"),
+        recipes=lambda w: study.solutions(),
+        constants=study.constants,
+    message:
+        "patches: analyse {wildcards.experiment}"
+    script:
+        "../scripts/analyse_patches.py"
+
+
+rule unitary_conductance:
+    """Unitary currents of patches at several potentials, slope and chord conductance, dwell times, groups of animals."""
+    input:
+        "results/recordings/{experiment}/levels.csv",
+        "results/recordings/{experiment}/dwell_times.csv",
+        "results/recordings/{experiment}/events.csv",
+        "results/recordings/{experiment}/histograms.csv",
+        "results/recordings/{experiment}/excerpts.csv",
+        "results/recordings/{experiment}/quality.csv",
+    output:
+        *outputs("unitary_conductance"),
+        notebook=executed("unitary_conductance"),
+    log:
+        "results/logs/unitary_conductance/{experiment}.log",
+    resources:
+        mem_mb=2500,
+    params:
+        code=notebook_code("unitary_conductance"),
+        settings=settings("recordings"),
+        rows=lambda w: recording_rows(w.experiment),
+    message:
+        "unitary conductance: {wildcards.experiment}"
+    script:
+        "../scripts/run_notebook.py"
