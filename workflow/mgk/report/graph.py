@@ -18,7 +18,7 @@ READING = {
     "stacks": "measure cells",
     "solutions": "solve",
 }
-SHOTS = {"relaxation": "average shots"}
+SHOTS = {"relaxation": "average shots", "unitary_conductance": "idealise patches"}
 """What is read otherwise than the other files of its section, by the analysis that reads it."""
 
 SOLVED = "read solutions solutions"
