@@ -31,13 +31,6 @@ include: "workflow/rules/synthesis.smk"
 include: "workflow/rules/report.smk"
 
 
-# Tables that a second makes: on a cluster the machine that submits makes them.
-localrules:
-    all_recordings,
-    all_plates,
-    provenance,
-
-
 wildcard_constraints:
     experiment=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     batch=r"\d+",

@@ -1,3 +1,10 @@
+# Tables that a second makes: on a cluster the machine that submits makes them.
+localrules:
+    all_recordings,
+    all_plates,
+    provenance,
+
+
 # What `make verify` found stands on the first screen of the next report.
 VERIFICATION = "results/verification/verification.json"
 
