@@ -139,23 +139,6 @@ ANALYSES = {
             },
         ),
         Analysis(
-            name="relaxation",
-            section="recordings",
-            stage="relaxation",
-            notebook="25_relaxation",
-            title="Relaxation after mixing",
-            unit="preparations",
-            tables=("rates.csv", "fits.csv", "comparisons.csv"),
-            raw_tables=("transients.csv", "quality.csv"),
-            reader="average_shots",
-            figures={
-                "transients.svg": "Mean of the shots of each preparation and concentration, with the fit that was "
-                "taken, from the end of the dead time; below, what the fit leaves.",
-                "rates.svg": "Observed rates of the fast and slow phase against the free concentration. Points: "
-                "transients with 95 % interval; thin lines: preparations; thick lines: group. Crosses: one rate only.",
-            },
-        ),
-        Analysis(
             name="unitary_conductance",
             section="recordings",
             stage="unitary",
@@ -180,6 +163,23 @@ ANALYSES = {
                 "points: mean of animals with 95 % interval.",
                 "dwell_times.svg": "Open and closed times of the patches in which no two channels opened at once: "
                 "times, square root of counts in logarithmic bins, with the fitted exponentials.",
+            },
+        ),
+        Analysis(
+            name="relaxation",
+            section="recordings",
+            stage="relaxation",
+            notebook="25_relaxation",
+            title="Relaxation after mixing",
+            unit="preparations",
+            tables=("rates.csv", "fits.csv", "comparisons.csv"),
+            raw_tables=("transients.csv", "quality.csv"),
+            reader="average_shots",
+            figures={
+                "transients.svg": "Mean of the shots of each preparation and concentration, with the fit that was "
+                "taken, from the end of the dead time; below, what the fit leaves.",
+                "rates.svg": "Observed rates of the fast and slow phase against the free concentration. Points: "
+                "transients with 95 % interval; thin lines: preparations; thick lines: group. Crosses: one rate only.",
             },
         ),
         Analysis(
