@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report pdf docs diagrams check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
+.PHONY: help setup report pdf pictures docs diagrams check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -26,6 +26,9 @@ report: setup    ## run a study to its report, results/report/report.html [ON=sl
 
 pdf: setup       ## the report of a study as PDF, where a Chromium is at hand
 	@$(RUN) -m mgk.report.pdf "$(STUDY)"
+
+pictures: setup  ## the pictures of docs/ from a finished demonstration, where a Chromium is at hand
+	@$(RUN) -m mgk.report.pictures
 
 check: setup     ## check a study without running it: all problems in one list
 	@$(RUN) -m mgk.run --check "$(STUDY)"

@@ -149,6 +149,7 @@ def gallery_page() -> str:
         "# Gallery",
         "Every figure that a run makes, with its caption. `make report` draws them; they stand in "
         "`results/report/report.html` with their n, and as SVG in the folders named here.",
+        "![All figures of the demonstration, small, in the order of the tables below](figures.png)",
     ]
     for analysis in ANALYSES.values():
         rows = [(f"`{analysis.folder('<experiment>')}/{name}`", caption) for name, caption in analysis.figures.items()]

@@ -19,7 +19,7 @@ from mgk.tables.problems import InputError
 
 REPORT = "results/report/report.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-FLAGS = ("--headless", "--disable-gpu", "--disable-background-networking", "--no-pdf-header-footer")
+FLAGS = ("--headless", "--disable-gpu", "--disable-background-networking")
 TIMEOUT_S = 300
 
 
@@ -35,26 +35,37 @@ def pdf_of(page: Path) -> Path:
     PdfError
         When there is no page, no Chromium, or it made nothing.
     """
+    pdf = page.with_suffix(".pdf")
+    return made_by_browser(page, pdf, "--no-pdf-header-footer", f"--print-to-pdf={pdf.resolve()}")
+
+
+def made_by_browser(page: Path, made: Path, *flags: str) -> Path:
+    """Load a page in a Chromium whose `flags` ask for the file `made`; return the file.
+
+    Raises
+    ------
+    PdfError
+        When there is no page, no Chromium, or it made nothing.
+    """
     if not page.is_file():
         raise PdfError(f"there is no {page}; make report writes it")
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         raise PdfError(f"no Chromium here ({', '.join(BROWSERS)}): open {page} in any browser and print it to PDF")
-    pdf = page.with_suffix(".pdf")
-    pdf.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(prefix="mgk-pdf-") as profile:
+    made.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix="mgk-pdf-", ignore_cleanup_errors=True) as profile:
         own = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium refuses its sandbox to root, as in a container
-        command = [browser, *FLAGS, *own, f"--user-data-dir={profile}", f"--print-to-pdf={pdf.resolve()}"]
+        command = [browser, *FLAGS, *own, f"--user-data-dir={profile}", *flags]
         try:
             done = subprocess.run(
                 [*command, page.resolve().as_uri()], capture_output=True, text=True, check=False, timeout=TIMEOUT_S
             )
         except subprocess.TimeoutExpired:
             raise PdfError(f"{browser} did not answer within {TIMEOUT_S} s") from None
-    if not pdf.is_file():
+    if not made.is_file():
         last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
-        raise PdfError(f"{browser} made no PDF: {last}")
-    return pdf
+        raise PdfError(f"{browser} made no {made.suffix[1:].upper()}: {last}")
+    return made
 
 
 def main(arguments: list[str] | None = None) -> int:
