@@ -49,7 +49,10 @@ def small_study(study: Path, *sections: str, experiments: tuple[str, ...] = ()) 
         table = table[table["experiment"].isin(list(config[section]["experiments"]))]
         if section == "recordings":
             cells = table.groupby("animal_id", sort=False)["cell_id"].first().groupby(level=0).first()
-            table = table[table["cell_id"].isin(set(cells))].groupby("condition").head(8)
+            of_cells = table[table["cell_id"].isin(set(cells))]
+            few = of_cells.groupby("condition").head(8)
+            kept = {*few["recording_id"], *few["leak_recording_id"]}
+            table = of_cells[of_cells["recording_id"].isin(kept)]
         write_rows(study, section, table)
         copy_files(study, [name for column in {"file", "layout"} & set(table) for name in table[column]])
     return study

@@ -23,7 +23,7 @@ import pandas as pd
 
 from mgk import environment
 
-STAGES = ("block", "magnesium", "atpase", "relaxation", "unitary", "curves", "synthesis", "stacks")
+STAGES = ("block", "salts", "magnesium", "atpase", "relaxation", "unitary", "curves", "synthesis", "stacks")
 DOCUMENTS = Path(__file__).parents[1] / "docs"
 CHUNK = 10
 

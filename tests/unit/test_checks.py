@@ -299,3 +299,57 @@ def test_a_shared_parameter_must_be_one_of_the_model(curves_study):
     save_config(curves_study, config)
     [found] = problems_of(curves_study)
     assert "curves.experiments.e.shared.0: 'km': a parameter of hill: top, ic50, hill, ec50" in found
+
+
+@pytest.fixture
+def salts_study(demo_copy):
+    """The comparison of salts alone."""
+    config = load_config(demo_copy)
+    experiments = {"nmda_salts": config["recordings"]["experiments"]["nmda_salts"]}
+    kept = {"study": config["study"], "solutions": config["solutions"], "recordings": {"experiments": experiments}}
+    save_config(demo_copy, kept)
+    return demo_copy
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "words"),
+    [
+        (("anions", "magnesium_citrate"), "citrat", "in no recipe"),
+        (("anions", "magnesium_chloride"), "citrate", "no condition of nmda_salts"),
+        (("zinc", "ic50_mm", "value"), -1, "ic50_mm"),
+        (("at_mv",), [], "at_mv"),
+    ],
+)
+def test_settings_of_salts_are_held_against_the_study(salts_study, place, given, words):
+    assert problems_of(salts_study) == []
+    config = load_config(salts_study)
+    at = config["recordings"]["experiments"]["nmda_salts"]["salts"]
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = given
+    save_config(salts_study, config)
+    assert any(words in line for line in problems_of(salts_study))
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "words"),
+    [
+        ("condition", "magnesium_oxide", "must be a salt of"),
+        ("bath_solution", "", "the external solution must have a recipe"),
+        ("ligand_side", "internal", "must be external"),
+    ],
+)
+def test_recordings_of_salts_are_held_against_the_settings(salts_study, column, given, words):
+    table = pd.read_csv(salts_study / "raw_data/recordings.csv", dtype=str, keep_default_na=False)
+    row = table.index[table["experiment"] == "nmda_salts"][1]
+    table.loc[row, column] = given
+    table.to_csv(salts_study / "raw_data/recordings.csv", index=False)
+    found = problems_of(salts_study)
+    assert any(words in line and f"row {row + 2}" in line for line in found), found
+
+
+def test_salts_without_settings_are_a_problem(salts_study):
+    config = load_config(salts_study)
+    del config["recordings"]["experiments"]["nmda_salts"]["salts"]
+    save_config(salts_study, config)
+    assert any("the analysis salt_comparison needs it" in line for line in problems_of(salts_study))

@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((HOUSE / "notebooks").glob("*.ipynb"))
 FLOORS = (
     {"constants", "environment", "analyses", "batches", "fitting", "statistics", "tables", "study", "whole_files"},
     {"solutions", "recordings", "plates", "stacks"},
-    {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "relaxation", "curves", "meta"}
+    {"magnesium", "atpase", "measured_currents", "currents", "gating", "block", "salts", "relaxation", "curves", "meta"}
     | {"equilibria", "excitability", "synthesis", "unitary"},
     {"figures"},
     {

@@ -226,7 +226,7 @@ def test_pairs_of_cells_are_differences_within_the_animal():
     # Animal a: (1 + 2) / 2; animal b: 1; the cell of p4 has no partner.
     assert (found.difference, found.n_animals, found.n_cells) == (1.25, 2, 6)
     assert found.method == "paired t test, pairs within animals"
-    assert found.reason == "1 cells without a partner in the other group left out"
+    assert found.reason == "1 cell without a partner in the other group left out"
 
 
 def test_pairs_may_join_animals_of_two_groups():

@@ -199,6 +199,22 @@ ANALYSES = {
             },
         ),
         Analysis(
+            name="salt_comparison",
+            section="recordings",
+            stage="salts",
+            notebook="31_salt_comparison",
+            title="Salts of a blocking cation compared",
+            unit="cells",
+            tables=("fits.csv", "models.csv", "effects.csv", "comparisons.csv"),
+            figures={
+                "current_voltage.svg": "Current against membrane potential in each salt, a colour a total "
+                "concentration. Points: mean of animals with 95 % interval; thin lines: cells; thick lines: Woodhull "
+                "with a gain, mean of cells.",
+                "effects.svg": "What each effect of a solution makes of the current at the control. Large points: "
+                "geometric mean of animals with 95 % interval; small points: cells. Zinc is calculated.",
+            },
+        ),
+        Analysis(
             name="plate_quality",
             section="plates",
             stage="plate_quality",

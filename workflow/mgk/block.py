@@ -256,8 +256,8 @@ class _Woodhull:
     """The currents of one cell as a function of the block; the control follows from it by linear least squares.
 
     `basis` (points, levels) makes the control at each point of its values at the levels; `driving` is the potential
-    that drives the blocker in, in units of RT/F; `solution` numbers the concentrations; `at_levels` tells that no point
-    lies beside its level, which is quicker.
+    that drives the blocker in, in units of RT/F; `solution` numbers the solutions, which `solutions` names, that of the
+    control first; `at_levels` tells that no point lies beside its level, which is quicker.
     """
 
     basis: np.ndarray
@@ -265,6 +265,7 @@ class _Woodhull:
     driving: np.ndarray
     free_mm: np.ndarray
     solution: np.ndarray
+    solutions: tuple[str, ...]
     current_pa: np.ndarray
 
     @classmethod
@@ -281,7 +282,7 @@ class _Woodhull:
         if not at_levels:
             basis = make_interp_spline(nodes, np.eye(nodes.size), k=min(3, nodes.size - 1))(potential)
         driving = -SIGN[side] * (potential - at_mv) / thermal_voltage_mv(temperature)
-        return cls(basis, at_levels, driving, free_mm, np.unique(free_mm, return_inverse=True)[1], current)
+        return cls(basis, at_levels, driving, free_mm, *_solutions(points), current)
 
     def ki_mm(self, ln_ki0, z_delta, ln_exit_ratio=None, z_delta_exit=None, **_) -> np.ndarray:
         """Return Ki(V) at each point."""
@@ -354,6 +355,16 @@ class _Woodhull:
         return {name: float(axis[best, 0]) for name, axis in zip(values, grid, strict=True)}
 
 
+def _solutions(points: pd.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the number of each point's solution and the names: of column `solution`, or of the free concentrations."""
+    free_mm = points["ligand_free_mm"]
+    if "solution" not in points:
+        values, numbers = np.unique(free_mm.to_numpy(float), return_inverse=True)
+        return numbers, tuple(f"{mm:.6g}_mm" for mm in values)
+    names = tuple(free_mm.groupby(points["solution"]).mean().sort_values(kind="stable").index)
+    return points["solution"].map({name: i for i, name in enumerate(names)}).to_numpy(), names
+
+
 def fit_woodhull(
     points: pd.DataFrame, side: str, model: BlockModel = PLAIN, *, at_mv: float = 0.0, profile=None
 ) -> CurveFit:
@@ -362,7 +373,8 @@ def fit_woodhull(
     Parameters
     ----------
     points : DataFrame
-        level_mv, membrane_mv, ligand_free_mm, current_pa, temperature_c.
+        level_mv, membrane_mv, ligand_free_mm, current_pa, temperature_c; optional solution, where solutions differ in
+        more than the blocker: its name takes the place of the concentration in the names of the gains.
     side : str
         Side of the blocker, internal or external.
     model : BlockModel
@@ -393,8 +405,7 @@ def _fit(woodhull: _Woodhull, model: BlockModel, profile=None, **how) -> CurveFi
     reach = (start["ln_ki0"] - FARTHEST_LN_KI, start["ln_ki0"] + FARTHEST_LN_KI)
     bounds = {"ln_ki0": reach, "z_delta": (-STEEPEST, STEEPEST)} | (EXIT_BOUNDS if model.permeant else {})
     block = list(start)
-    above = np.unique(woodhull.free_mm)[1:]
-    start |= {f"ln_gain_{mm:.6g}_mm": 0.0 for mm in above} if model.gain else {}
+    start |= {f"ln_gain_{name}": 0.0 for name in woodhull.solutions[1:]} if model.gain else {}
     return fit_curve(
         woodhull,
         None,

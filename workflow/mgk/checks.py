@@ -202,6 +202,7 @@ def _check_recordings(study: Study) -> list[Problem]:
     problems += _check_recipes_of(study, table[table["experiment"].isin(list(study.experiments("recordings")))])
     wrong = {(p.row, p.column) for p in problems}
     problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
+    problems += [p for p in _check_salts(study, named) if (p.row, p.column) not in wrong]
     problems += _check_cells(table)
     ids = set(table["recording_id"])
     for name, settings in study.experiments("recordings").items():
@@ -361,20 +362,58 @@ def _totals_mm(recipe: dict, constants: str) -> dict[str, float]:
 
 
 def _check_blockers(study: Study, table: pd.DataFrame) -> list[Problem]:
-    """What a block analysis cannot guess: the ligand, its total and side, the configuration, the temperature."""
+    """What an analysis of block cannot guess: the ligand, its total and side, the configuration, the temperature."""
     needed = ("ligand", "ligand_total_mm", "ligand_side", "configuration", "temperature_c")
-    asking = [e for a, e in study.analyses() if a == "magnesium_block"]
-    asked = table[table["experiment"].isin(asking)]
     problems = []
-    for column in needed:
-        empty = asked.index[(asked[column] == "") | asked[column].isna()]
-        if len(asked) and len(empty) == len(asked):
+    for analysis in ("magnesium_block", "salt_comparison"):
+        asking = [e for a, e in study.analyses() if a == analysis]
+        asked = table[table["experiment"].isin(asking)]
+        for column in needed:
+            empty = asked.index[(asked[column] == "") | asked[column].isna()]
+            if len(asked) and len(empty) == len(asked):
+                allowed = f"is missing or empty; the analysis {analysis} needs it"
+                problems.append(Problem(RECORDINGS, 1, column, "", allowed))
+            else:
+                allowed = f"must not be empty for the analysis {analysis}"
+                problems += [Problem(RECORDINGS, i + 2, column, "", allowed) for i in empty]
+    return problems
+
+
+def _check_salts(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """Salts are the conditions of their experiment, from outside, in baths with a recipe; their anions are ligands."""
+    from mgk.solutions import internal_external
+
+    recipes, found = study.read_solutions()
+    if found:
+        return []
+    problems = []
+    for experiment in (e for a, e in study.analyses() if a == "salt_comparison"):
+        place = f"recordings.experiments.{experiment}.salts"
+        given = study.experiments("recordings")[experiment].get("salts")
+        if not isinstance(given, dict):
             problems.append(
-                Problem(RECORDINGS, 1, column, "", "is missing or empty; the analysis magnesium_block needs it")
+                Problem("config.yaml", None, place, "", "is missing; the analysis salt_comparison needs it")
             )
-        else:
-            allowed = "must not be empty for the analysis magnesium_block"
-            problems += [Problem(RECORDINGS, i + 2, column, "", allowed) for i in empty]
+            continue
+        anions, rows = given.get("anions", {}), table[table["experiment"] == experiment]
+        totals = [_totals_mm(recipe, study.constants) for recipe in recipes.values()]
+        for salt, anion in anions.items():
+            if salt not in set(rows["condition"]):
+                problems.append(Problem("config.yaml", None, f"{place}.anions", salt, f"no condition of {experiment}"))
+            if not any(anion in of for of in totals):
+                problems.append(
+                    Problem("config.yaml", None, f"{place}.anions", anion, "in no recipe of solutions.yaml")
+                )
+        for i, row in rows.iterrows():
+            if row["condition"] not in anions:
+                allowed = f"must be a salt of {place}.anions: {', '.join(anions)}"
+                problems.append(Problem(RECORDINGS, i + 2, "condition", row["condition"], allowed))
+            if row["ligand_side"] not in ("external", ""):
+                allowed = "must be external for the analysis salt_comparison"
+                problems.append(Problem(RECORDINGS, i + 2, "ligand_side", row["ligand_side"], allowed))
+            if internal_external(row).get("external", "") not in recipes:
+                allowed = "the external solution must have a recipe: free Mg2+, Zn2+ and the anion come from it"
+                problems.append(Problem(RECORDINGS, i + 2, "bath_solution", row["bath_solution"], allowed))
     return problems
 
 

@@ -165,7 +165,9 @@ def _test_of_animals(table: pd.DataFrame, names, level: float) -> Comparison:
     differences, used, kind = _pairs(table, names)
     if differences.size > 1:
         n, left_out = differences.size, len(table) - int(used.sum())
-        reason = f"{left_out} cells without a partner in the other group left out" if left_out else ""
+        reason = (
+            f"{left_out} cell{'s' * (left_out > 1)} without a partner in the other group left out" if left_out else ""
+        )
         se, counts = differences.std(ddof=1) / np.sqrt(n), (table.loc[used, "cell"].nunique(), n)
         return _t_test(differences.mean(), se, n - 1, counts, f"paired t test, {kind}", reason, level)
     means = [table[table["group"] == name].groupby("animal")["value"].mean() for name in names]

@@ -50,8 +50,8 @@ class Arrow:
 ARROWS = {
     "romk_ki0": Arrow("romk_block", ("magnesium_block",), "Ki(0) of block by Mg2+"),
     "romk_z_delta": Arrow("romk_block", ("magnesium_block",), "z delta of block by Mg2+"),
-    "nmda_ki0": Arrow("nmda_block", ("magnesium_block",), "Ki(0) of block by Mg2+"),
-    "nmda_z_delta": Arrow("nmda_block", ("magnesium_block",), "z delta of block by Mg2+"),
+    "nmda_ki0": Arrow("nmda_block", ("salt_comparison",), "Ki(0) of block by Mg2+"),
+    "nmda_z_delta": Arrow("nmda_block", ("salt_comparison",), "z delta of block by Mg2+"),
     "free_magnesium": Arrow("free_magnesium", FREE_MAGNESIUM, "free Mg2+"),
     "pump_k05": Arrow("pump_activity", ("atpase_activity",), "K0.5 for free Mg2+"),
     "pump_rate_fast": Arrow("pump_rates", ("relaxation",), "saturating rate, fast phase"),

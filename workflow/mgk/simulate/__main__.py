@@ -20,6 +20,7 @@ from mgk.simulate import (  # noqa: E402
     magnesium_plate,
     membrane,
     neurons_plate,
+    nmda,
     potassium,
     recordings,
     single_channels,
@@ -34,7 +35,7 @@ NOT_IN_MANIFEST = ("manifest.sha256", "README.md")
 
 def write_demonstration(truth: dict, raw_data: Path) -> None:
     """Write every simulated file, the tables that name them, and the manifest."""
-    rows = [module.write(truth, raw_data) for module in (recordings, potassium, membrane, stopped_flow)]
+    rows = [module.write(truth, raw_data) for module in (recordings, nmda, potassium, membrane, stopped_flow)]
     patches, segments = single_channels.write(truth, raw_data)
     write_table(pd.concat([*rows, patches], ignore_index=True), raw_data / "recordings.csv")
     write_table(segments, raw_data / "segments.csv")
