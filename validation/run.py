@@ -23,7 +23,9 @@ import pandas as pd
 
 from mgk import environment
 
-STAGES = ("block", "salts", "magnesium", "atpase", "relaxation", "unitary", "curves", "synthesis", "stacks")
+STAGES = (
+    "block", "salts", "magnesium", "atpase", "relaxation", "excitability", "unitary", "curves", "synthesis", "stacks",
+)  # fmt: skip
 DOCUMENTS = Path(__file__).parents[1] / "docs"
 CHUNK = 10
 

@@ -1,5 +1,6 @@
 """Excitability: spikes and their shape, passive responses, cells, conditions, and files that are wrong."""
 
+import copy
 import dataclasses
 import json
 import math
@@ -11,21 +12,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
+from studies import load_config, save_config, small_study
 
 from mgk import excitability
+from mgk.checks import check_study
 from mgk.excitability.cells import PARAMETERS, fit_firing
-from mgk.excitability.measure import LIMITS, QUALITY_NUMBERS, SPIKE_COLUMNS, SWEEP_COLUMNS
+from mgk.excitability.measure import QUALITY_NUMBERS, SPIKE_COLUMNS, SWEEP_COLUMNS
 from mgk.excitability.response import binned, passive_response, resistance, second_exponential
 from mgk.excitability.spikes import adaptation_index
+from mgk.figures import excitability as figures
 from mgk.recordings import read_recording
+from mgk.recordings.measure import check_recording, measure_recording
 from mgk.recordings.protocol import Epoch, Output
 from mgk.recordings.recording import array_reader
+from mgk.simulate import current_clamp
 from mgk.simulate.abf import Signal, write_abf
+from mgk.study import Study
 from mgk.tables.problems import InputError
+from mgk.tables.yaml_file import load_yaml
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "recordings"
 with_real = pytest.mark.skipif(not REAL.exists(), reason="the real recordings are not here")
 REAL_FILE = "190619B_0003.abf"
+HOUSE = Path(__file__).parents[2]
+TRUTH = load_yaml(HOUSE / "raw_data" / "truth.yaml")[0]
 
 RATE, N, SWEEPS = 10_000.0, 6400, 7
 STEP = slice(1000, 5000)
@@ -349,8 +359,11 @@ def test_thresholds_of_the_config_take_the_place_of_the_defaults(tmp_path):
     assert measure(tmp_path).quality["verdict"].tolist() == ["warn"]
     loose = {"value": 8, "unit": "mV", "source": "assumed"}
     assert measure(tmp_path, {"quality": {"rest_drift_warn": loose}}).quality["verdict"].tolist() == ["pass"]
-    assert set(LIMITS) > {"rest_drift_warn"}
-    assert set(QUALITY_NUMBERS) >= {limit.number for limit in LIMITS.values()} - {"bridge_size_mohm", "holding_size_pa"}
+    assert set(excitability.LIMITS) > {"rest_drift_warn"}
+    assert set(QUALITY_NUMBERS) >= {limit.number for limit in excitability.LIMITS.values()} - {
+        "bridge_over_mohm",
+        "holding_size_pa",
+    }
 
 
 def test_segments_give_sweeps_another_condition(tmp_path):
@@ -420,7 +433,7 @@ def test_the_line_stops_before_a_block():
     steps, counts = np.arange(0, 160, 20.0), [0, 0, 2, 4, 6, 8, 3, 1]
     cells, fits = fits_of(sweeps_of(steps, counts, [False] * 6 + [True] * 2))
     assert cells[0].block_pa == 120
-    assert cells[0].line_pa == (0, 100)
+    assert cells[0].line_pa == (20, 100)
     assert fits.loc["gain_hz_pa", "estimate"] == pytest.approx(2 / 0.4 / 20, rel=1e-6)
     assert "below the depolarisation block at 120 pA" in fits.loc["gain_hz_pa", "reason"]
     assert "depolarisation block from 120 pA" in cells[0].verdict[1]
@@ -441,9 +454,19 @@ def test_a_threshold_linear_relation_comes_back(gain, onset):
     steps = np.arange(-40, 161, 20.0)
     table = sweeps_of(steps, [0] * len(steps))
     table["firing_rate_hz"] = excitability.firing_rate(steps, gain, onset)
+    table["spike_count"] = (table["firing_rate_hz"] > 0).astype(int)
     _, _, found, found_onset = fit_firing(table)
     assert found.value == pytest.approx(gain, rel=1e-6)
     assert found_onset.value == pytest.approx(onset, abs=1e-5)
+
+
+def test_counts_that_lie_on_a_line_by_chance_do_not_make_an_interval_of_no_width():
+    _, fits = fits_of(sweeps_of(20.0 * np.arange(7), [0, 0, 0, 1, 3, 5, 7]))
+    gain = fits.loc["gain_hz_pa"]
+    assert gain["estimate"] == pytest.approx(2 / 0.4 / 20, rel=1e-6)
+    # One spike more or less at the end of the line of four steps is 0.4 / 7 of the gain or so.
+    assert 0.05 < gain["ci_high"] / gain["estimate"] - 1 < 0.3
+    assert 2 < fits.loc["onset_pa", "ci_high"] - fits.loc["onset_pa", "estimate"] < 20
 
 
 def test_an_excluded_recording_keeps_its_numbers_and_has_no_part():
@@ -484,7 +507,7 @@ def test_conditions_are_compared_by_cell_within_animal():
     cells = excitability.summarise(*table_of(design))
     fits = excitability.cell_fits("e", cells)
     rows = pd.DataFrame({"cell_id": [c[0] for c in design], "pair_id": ""})
-    found = excitability.compare_conditions(fits, cells, rows).set_index("quantity")
+    found = excitability.compare_conditions(fits, cells, excitability.cell_owners(cells, rows)).set_index("quantity")
     assert found.loc["highest_rate_hz", "method"].startswith("paired t test, pairs within animals")
     assert found.loc["highest_rate_hz", ["n_cells", "n_animals"]].tolist() == [6, 3]
     assert found.loc["rheobase_pa", "difference"] == -20
@@ -498,9 +521,139 @@ def test_a_mean_of_rheobases_says_what_it_leaves_out():
     cells = excitability.summarise(*table_of(design))
     groups = excitability.condition_fits(excitability.cell_fits("e", cells), cells).set_index("parameter")
     row = groups.loc["rheobase_pa"]
+    assert (row["se"], row["ci_low"], row["ci_high"]) == (0, 20, 40)  # all that fire, fire at one step
     assert row["verdict"] == "weak"
     assert "1 censored above: the mean is of the others, and too low" in row["reason"]
     assert row["n_cells"] == 5
+
+
+# --- the study --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    """The demonstration's recordings, measured."""
+    table = pd.read_csv(HOUSE / "raw_data" / "recordings.csv", dtype=str, keep_default_na=False)
+    rows = table[table["experiment"] == "firing"]
+    asked = load_yaml(HOUSE / "config.yaml")[0]["recordings"]["experiments"]["firing"]
+    recipes = load_yaml(HOUSE / "raw_data" / "solutions.yaml")[0]
+    return excitability.measure_current_clamp(rows.to_dict("records"), HOUSE / "raw_data", asked, recipes)
+
+
+def test_spike_counts_of_the_demonstration_are_exact(shipped):
+    put_in = TRUTH["recordings"]["firing"]
+    made = current_clamp.recordings(TRUTH)
+    counts = current_clamp.spike_counts(put_in, current_clamp.membrane_mv(put_in, made))
+    found = shipped.excitability.pivot_table(index="recording_id", columns="sweep", values="spike_count", sort=False)
+    assert found.index.tolist() == made["recording_id"].tolist()
+    assert np.array_equal(found.to_numpy(), counts)
+    assert counts.sum() > 200
+
+
+def test_what_is_wrong_with_recordings_of_the_demonstration_is_found(shipped):
+    put_in, quality = TRUTH["recordings"]["firing"], shipped.quality.set_index("recording_id")
+    lost, unbalanced = (put_in[f"{what}_recording"]["value"] for what in ("lost", "unbalanced"))
+    assert quality.index[quality["verdict"] == "exclude"].tolist() == [lost]
+    assert "unstable rest" in quality.loc[lost, "reason"]
+    assert quality.index[quality["verdict"] == "warn"].tolist() == [unbalanced]
+    assert quality.loc[unbalanced, "bridge_mohm"] == pytest.approx(put_in["unbalanced_mohm"]["value"], abs=8)
+    cells = excitability.summarise(shipped.excitability, shipped.quality)
+    silent = [c for c in cells if c.cell_id == put_in["silent_cell"]["value"]]
+    assert all("no spikes up to 120 pA" in c.verdict[1] for c in silent)
+    assert len(silent) == 2
+
+
+def test_passive_properties_of_the_demonstration_are_those_put_in(shipped):
+    made = current_clamp.recordings(TRUTH)
+    truth = current_clamp.passive(TRUTH["recordings"]["firing"], made)
+    cells = {c.sweeps["recording_id"].iloc[0]: c for c in excitability.summarise(shipped.excitability, shipped.quality)}
+    for name, bridge, put_in in zip(made["recording_id"], made["bridge_mohm"], truth.itertuples(), strict=True):
+        found = cells[name].estimates
+        if cells[name].verdict[0] == "exclude":
+            continue
+        assert found["rest", "resting_mv"].value == pytest.approx(put_in.resting_mv, abs=1.5)
+        assert found["V-I line", "input_mohm"].value == pytest.approx(put_in.input_mohm + bridge, rel=0.06)
+        assert 0.6 * put_in.tau_ms < found["exponential", "tau_ms"].value < 1.1 * put_in.tau_ms
+
+
+def test_the_truth_of_each_condition_follows_from_its_constants():
+    put_in = copy.deepcopy(TRUTH["recordings"]["firing"])
+    for name in ("animal_sd_ln", "cell_sd_ln", "cell_sd_shift_mv", "bridge_sd_mohm", "noise_sd_pa"):
+        put_in[name]["value"] = 0
+    for name, own in {"animals": 1, "cells_per_animal": 1, "first_pa": 48, "step_pa": 1, "sweeps": 10}.items():
+        put_in[name]["value"] = own
+    made = current_clamp.recordings({"recordings": {"firing": put_in}})
+    passive = current_clamp.passive(put_in, made).to_dict("records")
+    counts = current_clamp.spike_counts(put_in, current_clamp.membrane_mv(put_in, made))
+    for condition, found, spikes in zip(made["condition"], passive, counts, strict=True):
+        stated = put_in["conditions"][condition]
+        for name, value in found.items():
+            assert stated[name]["value"] == pytest.approx(value, rel=2e-3), name
+        assert current_clamp.steps_pa(put_in)[np.flatnonzero(spikes)[0]] - 0.5 == stated["rheobase_pa"]["value"]
+
+
+def test_figures_draw_the_demonstration_and_nothing(shipped):
+    cells = excitability.summarise(shipped.excitability, shipped.quality)
+    fits = excitability.cell_fits("firing", cells)
+    owners = excitability.cell_owners(cells, pd.DataFrame({"cell_id": []}))
+    table = excitability.compare_conditions(fits, cells, owners)
+    drawn = {
+        "12 cells and conditions, spikes marked": figures.sweeps(shipped.traces, shipped.spikes, cells),
+        "First spikes of 9 cells": figures.first_spikes(shipped.waveforms, cells),
+        "Passive responses of 11 cells": figures.passive(cells),
+        "1 above the largest step": figures.firing(cells),
+        "9 panels": figures.comparison(table, fits, owners),
+    }
+    for words, (_, text) in drawn.items():
+        assert words in text
+    lines = drawn["12 cells and conditions, spikes marked"][0].axes[0].lines
+    peaks = [line.get_ydata().max() for line in lines if len(line.get_ydata()) > 100]
+    assert max(peaks) == pytest.approx(shipped.spikes["peak_mv"][:25].max(), abs=3)
+    empty = [figures.sweeps(shipped.traces, shipped.spikes, []), figures.first_spikes(shipped.waveforms, [])]
+    empty += [figures.passive([]), figures.firing([]), figures.comparison(table.head(0), fits, owners)]
+    assert all(text.startswith("Nothing to draw") for _, text in empty)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return small_study(tmp_path_factory.mktemp("t") / "study", "recordings")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda e: e.update(quality={"seal_min": {"value": 1, "unit": "MOhm", "source": "assumed"}}),
+            "seal_min: has no",
+        ),
+        (
+            lambda e: e.update(windows_ms={"baseline": [1, 2], "steady": [3, 4]}),
+            "windows_ms: has no meaning for the analysis excitability",
+        ),
+        (lambda e: e["corrections"].update(leak="linear"), "corrections.leak: has no meaning"),
+        (lambda e: e["excitability"].update(step_ms=[60, 900]), "outside a sweep of 480 ms"),
+        (lambda e: e.update(analysis="current_voltage"), "firing.windows_ms: is missing"),
+        (lambda e: e["excitability"].update(stepms=[60, 400]), "unknown key"),
+    ],
+)
+def test_settings_that_cannot_be_are_told_before_anything_runs(study, change, said):
+    config, before = load_config(study), load_config(study)
+    try:
+        change(config["recordings"]["experiments"]["firing"])
+        save_config(study, config)
+        assert said in " ".join(str(p) for p in check_study(Study.read(study)[0])).replace("''", "")
+    finally:
+        save_config(study, before)
+
+
+def test_a_current_clamp_file_in_a_voltage_clamp_experiment_is_excluded_and_told():
+    row = {**ROW, "file": "recordings/firing_c01_control.abf"}
+    asked = {"windows_ms": {"baseline": [1, 20], "steady": [300, 400]}}
+    assert check_recording(row, HOUSE / "raw_data" / row["file"], asked) == []
+    measured = measure_recording(row, HOUSE / "raw_data" / row["file"], asked)
+    assert measured.measurements.empty
+    assert measured.quality["verdict"] == "exclude"
+    assert "'Vm' is in 'mV', not a current" in measured.quality["reason"]
 
 
 # --- the real file ----------------------------------------------------------------------------------------------

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mgk.recordings import read_recording
 from mgk.recordings.measure import (
     MEASUREMENT_COLUMNS,
-    _filter_hz,
     check_recording,
     measure_batch,
     measure_recording,
+    reported_filter_hz,
 )
 from mgk.recordings.plan import membrane_sign
 from mgk.recordings.protocol import Epoch, Output, Protocol, waveform
@@ -389,5 +389,5 @@ def test_a_peak_that_changes_its_sign_more_than_once_is_told(tmp_path, peaks, po
 def test_the_filter_is_what_the_amplifier_reported(tmp_path, reported, known):
     recording = read_recording(write(tmp_path / "a.abf", np.zeros(N)))
     telegraph = {channel: Telegraph(filter_hz=hz) for channel, hz in enumerate(reported)}
-    found = _filter_hz(dataclasses.replace(recording, telegraph=telegraph))
+    found = reported_filter_hz(dataclasses.replace(recording, telegraph=telegraph))
     assert found == pytest.approx(known, nan_ok=True)

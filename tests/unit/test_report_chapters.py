@@ -170,6 +170,16 @@ def test_shots_are_asked_for_what_mixing_needs_and_not_for_a_patch(study):
     assert "average shots: stopped_flow" in {step.words for step in graph_of(study).steps.values()}
 
 
+def test_current_clamp_is_asked_for_its_own(study):
+    items = checklists._recordings(study, "firing").set_index("Item")["The study says"]
+    assert items["Junction potential"] == "henderson"
+    assert items["Criterion of the spike's threshold"] == "dV/dt 20 mV/ms"
+    assert items["Temperature (°C)"] == "22"
+    assert "What the bridge leaves of the pipette" in items.index
+    assert not {"Leak", "Holding potential", "Noise of the baseline"} & set(items.index)
+    assert "measure current clamp: firing" in {step.words for step in graph_of(study).steps.values()}
+
+
 def test_the_first_screen_counts_curves(house):
     study = Study.open(house)
     table = study.table("curves")

@@ -166,6 +166,30 @@ ANALYSES = {
             },
         ),
         Analysis(
+            name="excitability",
+            section="recordings",
+            stage="excitability",
+            notebook="22_excitability",
+            title="Excitability, current clamp",
+            unit="cells",
+            tables=("cells.csv", "fits.csv", "comparisons.csv"),
+            raw_tables=("excitability.csv", "spikes.csv", "quality.csv", "traces.csv", "waveforms.csv"),
+            reader="measure_current_clamp",
+            figures={
+                "sweeps.svg": "Membrane potential of each cell at its largest step, the lowest step that fires and the "
+                "steps below 0, as recorded. Dots: spikes; grey: excluded.",
+                "spikes.svg": "First spike of each cell: against time from its threshold (left), and its slope "
+                "against the potential (right). Crosses: threshold.",
+                "passive.svg": "Left: steady change of potential against the current of the step, with the line of "
+                "each cell through the small steps (filled). Right: time constant of each step.",
+                "firing.svg": "Spikes per second against the current of the step. Thin: cells; thick: mean of "
+                "animals with 95 % interval; triangles: rheobase of each cell, right-pointing where it is above the "
+                "largest step.",
+                "comparison.svg": "Conditions compared, the animal being the unit. Small points: cells; large points: "
+                "animals, joined where an animal is in both.",
+            },
+        ),
+        Analysis(
             name="relaxation",
             section="recordings",
             stage="relaxation",
@@ -441,3 +465,8 @@ def reader_of(settings) -> str:
 def is_unitary(settings) -> bool:
     """Return whether an experiment of recordings is one of single channels, which is not measured in windows."""
     return settings.get("analysis") == "unitary_conductance"
+
+
+def is_excitability(settings) -> bool:
+    """Return whether an experiment of recordings is one in current clamp: potentials recorded, currents injected."""
+    return settings.get("analysis") == "excitability"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mgk.analyses import is_relaxation, is_unitary
+from mgk.analyses import is_excitability, is_relaxation, is_unitary
 from mgk.joined_checks import check_joined
 from mgk.plates.layout import ROLES
 from mgk.plates.wells import plate_problems
@@ -199,6 +199,7 @@ def _check_recordings(study: Study) -> list[Problem]:
     problems += _check_segments(study, table)
     problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
     problems += _check_corrections(study, named)
+    problems += _check_current_clamp_settings(study)
     problems += _check_recipes_of(study, table[table["experiment"].isin(list(study.experiments("recordings")))])
     wrong = {(p.row, p.column) for p in problems}
     problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
@@ -299,8 +300,26 @@ def _check_corrections(study: Study, table: pd.DataFrame) -> list[Problem]:
     return problems
 
 
+def _check_current_clamp_settings(study: Study) -> list[Problem]:
+    """In current clamp only the junction potential is corrected, and the limits of quality are its own."""
+    from mgk.excitability import LIMITS
+
+    problems = []
+    for name, settings in study.experiments("recordings").items():
+        if not isinstance(settings, dict) or not is_excitability(settings):
+            continue
+        unused = [f"corrections.{key}" for key in settings.get("corrections", {}) if not key.startswith("junction_")]
+        unused += [f"quality.{key}" for key in settings.get("quality", {}) if key not in LIMITS]
+        unused += [key for key in ("windows_ms", "polarity", "fit", "overrides", "membrane_test") if key in settings]
+        for key in unused:
+            place = f"recordings.experiments.{name}.{key}"
+            problems.append(Problem("config.yaml", None, place, "", "has no meaning for the analysis excitability"))
+    return problems
+
+
 def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
     """The header must allow what the row and the experiment ask: channels, windows, segments, command."""
+    from mgk.excitability import check_current_clamp
     from mgk.recordings.measure import check_recording
     from mgk.recordings.segments import with_segments
     from mgk.unitary import check_patch
@@ -314,6 +333,7 @@ def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -
         if row["file"] not in unreadable:
             [asked] = [row.to_dict()] if wrong else with_segments([row.to_dict()], segments)
             check = check_patch if is_unitary(settings) else check_recording
+            check = check_current_clamp if is_excitability(settings) else check
             found = check(asked, study.raw_data / row["file"], settings)
             problems += [Problem(RECORDINGS, i, "", row["recording_id"], allowed) for allowed in found]
     return problems

@@ -54,6 +54,18 @@ recording_readers = {
     name: reader_of(given) for name, given in study.experiments("recordings").items()
 }
 clamp_experiments = [name for name, reader in recording_readers.items() if not reader]
+# The tables of all recordings of the study, by the experiments that have them.
+RECORDING_TABLES = {
+    "quality": list(study.experiments("recordings")),
+    "measurements": clamp_experiments,
+    "membrane_test": clamp_experiments,
+    "corrections": clamp_experiments,
+    "excitability": [
+        name
+        for name, reader in recording_readers.items()
+        if reader == "measure_current_clamp"
+    ],
+}
 
 
 def digest(*names):
@@ -160,12 +172,13 @@ def curve_rows(experiment):
     return plain_rows(table[table["experiment"] == experiment])
 
 
-def recording_tables(kind):
-    """Name the tables of one kind of all experiments that have it."""
-    experiments = (
-        study.experiments("recordings") if kind == "quality" else clamp_experiments
-    )
-    return [f"results/recordings/{e}/{kind}.csv" for e in experiments]
+def recording_tables():
+    """Name the tables of each kind, those of all experiments that have it."""
+    return {
+        kind: [f"results/recordings/{e}/{kind}.csv" for e in experiments]
+        for kind, experiments in RECORDING_TABLES.items()
+        if experiments
+    }
 
 
 def plate_rows(experiment):
@@ -207,12 +220,10 @@ def stage_tables(wildcards):
     """Name the tables of the study as a whole, one set for each stage that it has."""
     tables = free_ions(wildcards)
     for stage, kinds in {
-        "recordings": ("measurements", "quality", "membrane_test", "corrections"),
+        "recordings": recording_tables(),
         "plates": ("wells", "quality"),
         "stacks": ("quality",),
     }.items():
-        if stage == "recordings" and not clamp_experiments:
-            kinds = ("quality",)
         if study.experiments(stage):
             tables += [f"results/{stage}/{kind}.csv" for kind in kinds]
     return tables

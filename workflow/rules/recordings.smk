@@ -56,19 +56,12 @@ rule gather_recordings:
         "../scripts/gather_recordings.py"
 
 
-RECORDING_TABLES = (
-    ("measurements", "quality", "membrane_test", "corrections")
-    if clamp_experiments
-    else ("quality",)
-)
-
-
 rule all_recordings:
-    """The measurements, quality, membrane tests and corrections of all recordings of the study."""
+    """The measurements, quality, membrane tests, corrections and excitability of all recordings of the study."""
     input:
-        **{kind: recording_tables(kind) for kind in RECORDING_TABLES},
+        **recording_tables(),
     output:
-        **{kind: f"results/recordings/{kind}.csv" for kind in RECORDING_TABLES},
+        **{kind: f"results/recordings/{kind}.csv" for kind in recording_tables()},
     log:
         "results/logs/all_recordings/all.log",
     resources:

@@ -9,12 +9,13 @@ fires; *F-I relation*, spikes per time of the step against its current; *bridge*
 pipette; *sag*, the fall of a hyperpolarisation from its peak to the steady state.
 """
 
-from mgk.excitability.cells import PARAMETERS, Cell, cell_fits, cells_table, firing_rate, summarise
-from mgk.excitability.conditions import compare_conditions, condition_fits
-from mgk.excitability.measure import Measured, check_current_clamp, measure_current_clamp
+from mgk.excitability.cells import PARAMETERS, SMALL_MV, Cell, cell_fits, cells_table, firing_rate, summarise
+from mgk.excitability.conditions import cell_owners, compare_conditions, condition_fits
+from mgk.excitability.measure import LIMITS, Measured, check_current_clamp, measure_current_clamp
 from mgk.excitability.spikes import Criterion, find_spikes
 
 __all__ = [
-    "PARAMETERS", "Cell", "Criterion", "Measured", "cell_fits", "cells_table", "check_current_clamp",
-    "compare_conditions", "condition_fits", "find_spikes", "firing_rate", "measure_current_clamp", "summarise",
+    "LIMITS", "PARAMETERS", "SMALL_MV", "Cell", "Criterion", "Measured", "cell_fits", "cell_owners", "cells_table",
+    "check_current_clamp", "compare_conditions", "condition_fits", "find_spikes", "firing_rate",
+    "measure_current_clamp", "summarise",
 ]  # fmt: skip

@@ -9,7 +9,8 @@ current squared: their intervals are those of sweep to sweep.
 Rheobase lies between the highest silent and the lowest firing step: the estimate is their middle and the interval this
 bracket, which holds it for certain and is no confidence interval. A cell that fires at no step is censored above the
 largest, one that fires at the smallest below it. The F-I relation is threshold-linear, f = gain max(I - onset, 0),
-fitted to spikes per time of the step, from the lowest step to the last before a depolarisation block.
+fitted to spikes per time of the step, from the highest silent step to the last before a depolarisation block; its
+intervals are never narrower than those of counting whole spikes, 1 / (T sqrt 12) in Hz.
 
 Spike shape and latency are those of the first spike at the lowest step that fires; adaptation is that of the lowest
 step with at least `FEWEST_ADAPTING` spikes. Junction potentials are taken off potentials here.
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 from mgk.excitability.response import bridge_of, resistance
 from mgk.fitting import CurveFit, Estimate, fit_curve
@@ -31,7 +33,7 @@ FEWEST_ADAPTING = 5
 FEWEST_FIRING = 3
 # A step whose steady state begins earlier than this many time constants has not settled: 2 % are left.
 SETTLED_TAUS = 4.0
-# (model, parameter): unit, and how groups are compared; what is compared as a ratio has geometric means.
+# (model, parameter): unit, and how groups are compared, if at all; what is compared as a ratio has geometric means.
 PARAMETERS = {
     ("rest", "resting_mv"): ("mV", "difference"),
     ("V-I line", "input_mohm"): ("MOhm", "ratio"),
@@ -47,7 +49,7 @@ PARAMETERS = {
     ("F-I line", "onset_pa"): ("pA", "difference"),
     ("firing", "highest_rate_hz"): ("Hz", "difference"),
     ("firing", "adaptation_index"): ("1", "difference"),
-    ("jump", "bridge_mohm"): ("MOhm", "difference"),
+    ("jump", "bridge_mohm"): ("MOhm", ""),
 }
 CELL_COLUMNS = (
     "experiment", "group", "cell_id", "animal_id", "recordings", "sweeps", "verdict", "reason", "resting_mv",
@@ -61,8 +63,9 @@ CELL_COLUMNS = (
 class Cell:
     """A cell in a condition: its sweeps (of SWEEP_COLUMNS), estimates by (model, parameter), the F-I fit.
 
-    `silent_pa`, `firing_pa`: the bracket of rheobase; `line_pa`: range of the F-I fit; `block_pa`: the lowest step with
-    a depolarisation block. NaN where there is none. `fit` is None where no line can be fitted.
+    `small`: the sweeps that tell input resistance and time constant; `silent_pa`, `firing_pa`: the bracket of
+    rheobase; `line_pa`: range of the F-I fit; `block_pa`: the lowest step with a depolarisation block. NaN where there
+    is none. `fit` is None where no line can be fitted.
     """
 
     group: str
@@ -70,7 +73,7 @@ class Cell:
     animal_id: str
     sweeps: pd.DataFrame
     quality: pd.DataFrame
-    small_steps: int
+    small: pd.DataFrame
     estimates: dict[tuple[str, str], Estimate]
     fit: CurveFit | None
     silent_pa: float
@@ -143,7 +146,7 @@ def _cell(names: tuple[str, str], sweeps: pd.DataFrame, quality: pd.DataFrame, s
     tau = found["exponential", "tau_ms"].value
     doubts = [doubt, _unsettled(sweeps, tau)]
     if unbalanced:
-        doubts.append(f"the pipette adds {bridge.value:.3g} MOhm to it: the bridge is not balanced")
+        doubts.append(f"{bridge.value:.3g} MOhm of it are the pipette's: the bridge is not balanced")
     found["V-I line", "input_mohm"] = _doubted(resistance(small["step_pa"], small["deflection_mv"]), doubts)
     silent, firing, rheobase = _rheobase(sweeps)
     block = sweeps.loc[sweeps["block"].astype(bool), "step_pa"].min()
@@ -159,8 +162,7 @@ def _cell(names: tuple[str, str], sweeps: pd.DataFrame, quality: pd.DataFrame, s
         found = {key: replace(e, verdict="not_identified", reason=why) for key, e in found.items()}
     ordered = {key: found[key] for key in PARAMETERS}
     animal = sweeps["animal_id"].iloc[0]
-    steps = int((small["step_pa"] != 0).sum())
-    return Cell(*names, animal, sweeps, quality, steps, ordered, fit, silent, firing, line, float(block))
+    return Cell(*names, animal, sweeps, quality, small, ordered, fit, silent, firing, line, float(block))
 
 
 def _small_steps(sweeps: pd.DataFrame, small_mv: float) -> tuple[pd.DataFrame, str]:
@@ -268,6 +270,10 @@ def fit_firing(
         The fit of ln_gain and onset (None where there is none), the lowest and highest step it uses, and the estimates.
     """
     use = sweeps[sweeps["step_pa"] < block_pa] if np.isfinite(block_pa) else sweeps
+    # Silent steps further down lie on the curve whatever its gain: they tell nothing, and would count as points.
+    first = use.loc[use["spike_count"] > 0, "step_pa"].min()
+    silent = use.loc[use["step_pa"] < first, "step_pa"]
+    use = use[use["step_pa"] >= silent.max()] if len(silent) else use
     current, rate = use["step_pa"].to_numpy(float), use["firing_rate_hz"].to_numpy(float)
     firing = np.unique(current[rate > 0])
     if firing.size < FEWEST_FIRING:
@@ -286,8 +292,26 @@ def fit_firing(
     fit = fit_curve(model, current, rate, {"ln_gain": float(np.log(gain)), "onset": onset}, starts=1)
     doubts = [f"fitted below the depolarisation block at {block_pa:.4g} pA"] if np.isfinite(block_pa) else []
     found = fit.parameters["ln_gain"].exp(), fit.parameters["onset"]
+    counting_hz = 1e3 / float((use["step_end_ms"] - use["step_start_ms"]).mean()) / np.sqrt(12)
+    if fit.rss < fit.dof * counting_hz**2:
+        found = _as_counted(*found, current[rate > 0], fit.dof, counting_hz)
     told = [replace(e, reason="; ".join(filter(None, [e.reason.replace("ln_gain", "gain"), *doubts]))) for e in found]
     return fit, (float(current.min()), float(current.max())), *told
+
+
+def _as_counted(
+    gain: Estimate, onset: Estimate, current: np.ndarray, dof: int, counting_hz: float
+) -> tuple[Estimate, Estimate]:
+    """Return gain and onset with the intervals of counting whole spikes: residuals may be smaller by chance."""
+    centre = current.mean()
+    spread = ((current - centre) ** 2).sum()
+    quantile, g = t.ppf(0.975, dof), gain.value
+    relative = counting_hz / np.sqrt(spread) / g
+    se = counting_hz / g * np.sqrt(1 / current.size + (centre - onset.value) ** 2 / spread)
+    low, high = g * np.exp([-quantile * relative, quantile * relative])
+    widened = replace(gain, se=float(g * relative), ci_low=float(low), ci_high=float(high))
+    half = float(quantile * se)
+    return widened, replace(onset, se=float(se), ci_low=onset.value - half, ci_high=onset.value + half)
 
 
 def _start(current: np.ndarray, rate: np.ndarray, firing: np.ndarray) -> tuple[float, float]:
@@ -338,7 +362,7 @@ def cells_table(experiment: str, cells: list[Cell]) -> pd.DataFrame:
             "experiment": experiment, "group": cell.group, "cell_id": cell.cell_id, "animal_id": cell.animal_id,
             "recordings": " ".join(dict.fromkeys(cell.sweeps["recording_id"])), "sweeps": len(cell.sweeps),
             "verdict": verdict, "reason": reason, "rest_drift_mv": float(cell.quality["rest_drift_mv"].max()),
-            "small_steps": cell.small_steps,
+            "small_steps": int((cell.small["step_pa"] != 0).sum()),
             "fast_tau_ms": fast["fast_tau_ms"].iloc[0] if len(fast) else np.nan,
             "fast_share": fast["fast_share"].iloc[0] if len(fast) else np.nan,
             "silent_pa": cell.silent_pa, "firing_pa": cell.firing_pa,

@@ -11,7 +11,7 @@ so.
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from mgk.excitability.response import Response, binned, bridge_of, passive_respo
 from mgk.excitability.spikes import SHAPE_COLUMNS, Criterion, adaptation_index, find_spikes, noise_mv_ms
 from mgk.recordings import read_recording
 from mgk.recordings.corrections import junction_mv
+from mgk.recordings.measure import reported_filter_hz
 from mgk.recordings.plan import measured_sweeps, text_of
 from mgk.recordings.protocol import MILLIVOLT_PER
 from mgk.recordings.quality import Threshold, thresholds
@@ -47,6 +48,8 @@ BLOCK_MS = 50.0
 AFTER_SPIKE_MS = 10.0
 # Both assumed, no source.
 BLOCK_INTERVALS, BLOCK_MV = 3.0, 5.0
+# Bins of a trace that is drawn: a spike is narrower than a hundredth of a sweep.
+TRACE_BINS = 180
 # What is kept of the first spike, before its threshold and after, ms.
 WAVEFORM_MS = (3.0, 8.0)
 ASSUMED = "assumed, no source"
@@ -54,7 +57,10 @@ LIMITS = {
     "rest_drift_warn": Threshold("rest_drift_mv", 5, "mV", True, "warn", "unstable rest: it moves by", ASSUMED),
     "rest_drift_max": Threshold("rest_drift_mv", 10, "mV", True, "exclude", "unstable rest: it moves by", ASSUMED),
     "bridge_max": Threshold(
-        "bridge_size_mohm", 10, "MOhm", True, "warn", "the bridge is not balanced: the pipette adds", ASSUMED
+        "bridge_mohm", 15, "MOhm", True, "warn", "the bridge is not balanced: the pipette adds", ASSUMED
+    ),
+    "bridge_over_max": Threshold(
+        "bridge_over_mohm", 15, "MOhm", True, "warn", "the bridge is not balanced: it takes off too much,", ASSUMED
     ),
     "rest_max": Threshold("resting_mv", -40, "mV", True, "warn", "depolarised at rest:", ASSUMED),
     "holding_max": Threshold(
@@ -74,9 +80,9 @@ LIMITS = {
     ),
 }  # fmt: skip
 QUALITY_NUMBERS = (
-    "sweeps", "sweeps_measured", "rate_hz", "command_source", "current_difference_pa", "holding_pa", "resting_mv",
-    "rest_drift_mv", "resting_sd_mv", "slope_noise_mv_ms", "bridge_mohm", "saturated_percent", "fast_tau_ms",
-    "slow_tau_ms", "fast_share",
+    "sweeps", "sweeps_measured", "rate_hz", "filter_hz", "command_source", "current_difference_pa", "holding_pa",
+    "resting_mv", "rest_drift_mv", "resting_sd_mv", "slope_noise_mv_ms", "bridge_mohm", "saturated_percent",
+    "fast_tau_ms", "slow_tau_ms", "fast_share",
 )  # fmt: skip
 
 
@@ -170,7 +176,8 @@ def _measure(row: Mapping, path: Path, settings: Mapping, recipes: Mapping, cons
     table, of_spikes = pd.DataFrame(sweeps), pd.concat(spikes, ignore_index=True)
     numbers = _numbers(recording, channel, stimulus, table, noise) | _second(curves)
     quality = identity | numbers | _judged(row, recording, channel, numbers, table, settings.get("quality") or {})
-    traces = dict(zip(TRACE_COLUMNS, thumbnail(recording, channel, row["recording_id"]), strict=True))
+    drawn = thumbnail(recording, channel, row["recording_id"], TRACE_BINS)
+    traces = dict(zip(TRACE_COLUMNS, drawn, strict=True))
     waveform = _waveform(recording, channel, of_spikes)
     return Measured(table, of_spikes, pd.DataFrame([quality]), pd.DataFrame(traces), waveform)
 
@@ -186,9 +193,7 @@ def measure_sweep(
     current = stimulus.step_pa(sweep)
     response = Response(*[np.nan] * 3)
     if not len(inside):
-        response = passive_response(voltage_mv, step, resting, rate_hz)
-        if current >= 0:
-            response = replace(response, sag_ratio=np.nan, tau_ms=np.nan, jump_mv=np.nan, reason="")
+        response = passive_response(voltage_mv, step, resting, rate_hz, hyperpolarised=current < 0)
     return {
         "command_source": stimulus.source,
         "holding_pa": stimulus.holding_pa[sweep],
@@ -271,6 +276,7 @@ def _numbers(recording: Recording, channel: int, stimulus: Stimulus, table: pd.D
         "sweeps": len(recording.sweep_samples),
         "sweeps_measured": len(table),
         "rate_hz": recording.rate_hz,
+        "filter_hz": reported_filter_hz(recording),
         "command_source": stimulus.source,
         "current_difference_pa": stimulus.difference_pa,
         "holding_pa": max(table["holding_pa"], key=abs),
@@ -298,7 +304,7 @@ def _judged(row: Mapping, recording: Recording, channel: int, numbers: dict, tab
     wrong = table.loc[~table["finite"], "sweep"]
     if len(wrong):
         reasons["exclude"].append(f"the potential is not finite (sweep {', '.join(map(str, wrong))})")
-    sizes = {"bridge_size_mohm": abs(numbers["bridge_mohm"]), "holding_size_pa": abs(numbers["holding_pa"])}
+    sizes = {"bridge_over_mohm": -numbers["bridge_mohm"], "holding_size_pa": abs(numbers["holding_pa"])}
     known = numbers | sizes
     passed = [limit for limit in thresholds(given, LIMITS).values() if limit.passed(known[limit.number])]
     gone = {limit.number for limit in passed if limit.verdict == "exclude"}

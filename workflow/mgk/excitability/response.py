@@ -57,8 +57,10 @@ def steady_part(step: slice) -> slice:
     return slice(step.stop - max(round((step.stop - step.start) * STEADY_SHARE), 1), step.stop)
 
 
-def passive_response(voltage_mv: np.ndarray, step: slice, resting_mv: float, rate_hz: float) -> Response:
-    """Return the response of a sweep without spikes to its step.
+def passive_response(
+    voltage_mv: np.ndarray, step: slice, resting_mv: float, rate_hz: float, hyperpolarised: bool = True
+) -> Response:
+    """Return the response of a sweep without spikes to its step; sag, tau and jump where it hyperpolarises.
 
     Parameters
     ----------
@@ -77,6 +79,8 @@ def passive_response(voltage_mv: np.ndarray, step: slice, resting_mv: float, rat
     sign = np.sign(steady) or 1.0
     place = int(np.argmax(sign * smooth))
     peak = float(smooth[place])
+    if not hyperpolarised:
+        return Response(steady, peak, np.nan)
     noise = float(smooth[-max(round(smooth.size * STEADY_SHARE), 1) :].std())
     sags = sign * (peak - steady) > max(NOISE_SD * noise, LEAST_SAG * abs(peak))
     end = place + round(SMOOTH_MS * rate_hz / 2e3) if sags else len(deflection)
@@ -93,7 +97,7 @@ def fit_charging(deflection_mv: np.ndarray, rate_hz: float) -> tuple[float, floa
         return np.nan, np.nan, "the response is flat or not finite: no time constant"
     low, high = np.log(2e3 / rate_hz), np.log(2 * time[-1])
     taus = np.exp(np.linspace(low, high, GRID + 2)[1:-1])
-    best = taus[int(np.argmin([_projected(means, np.exp(-time / tau)[:, None])[0] for tau in taus]))]
+    best = _nearest(time, means, taus)
     _, (end, amplitude) = _projected(means, np.exp(-time / best)[:, None])
 
     def model(t, ln_tau, end, amplitude):
@@ -175,6 +179,13 @@ def _projected(y: np.ndarray, decays: np.ndarray) -> tuple[float, np.ndarray]:
     coefficients = np.linalg.lstsq(design, y, rcond=None)[0]
     left = y - design @ coefficients
     return float(left @ left), coefficients
+
+
+def _nearest(time: np.ndarray, means: np.ndarray, taus: np.ndarray) -> float:
+    """Return the time constant of these whose exponential, with a constant, leaves least."""
+    decays = np.exp(-time[:, None] / taus)
+    away, y = decays - decays.mean(axis=0), means - means.mean()
+    return float(taus[int(np.argmax((y @ away) ** 2 / (away**2).sum(axis=0)))])
 
 
 def _jump(deflection_mv: np.ndarray, rate_hz: float, tau_ms: float) -> float:

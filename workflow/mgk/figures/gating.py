@@ -4,6 +4,8 @@ Each function takes tables of `mgk.gating` or `mgk.statistics`, draws a figure a
 Small points are cells, large ones animals or their means; a figure without anything to draw says why.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -124,7 +126,9 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
     return fig, text
 
 
-def comparison(comparisons: pd.DataFrame, fits: pd.DataFrame, cells: pd.DataFrame) -> tuple[Figure, str]:
+def comparison(
+    comparisons: pd.DataFrame, fits: pd.DataFrame, cells: pd.DataFrame, names: Mapping[str, str] = NAMES
+) -> tuple[Figure, str]:
     """Draw each comparison: cells (small), animals (large, joined where they are in both groups), difference, p.
 
     Parameters
@@ -135,6 +139,8 @@ def comparison(comparisons: pd.DataFrame, fits: pd.DataFrame, cells: pd.DataFram
         fits.csv.
     cells : DataFrame
         Indexed by unit_id, with animal_id.
+    names : mapping
+        The words for parameters.
     """
     if comparisons.empty:
         return nothing("Nothing to draw: fewer than two conditions with a quantity of their own.")
@@ -144,19 +150,20 @@ def comparison(comparisons: pd.DataFrame, fits: pd.DataFrame, cells: pd.DataFram
     colours = style.colours(sorted(cells["animal_id"].unique()))
     told = []
     for axis, (_, row) in zip(axes.flat, comparisons.iterrows(), strict=False):
-        names = (row["group_a"], row["group_b"])
+        groups = (row["group_a"], row["group_b"])
         of = fits[(fits["unit_id"] != "") & (fits["model"] == row["model"]) & (fits["parameter"] == row["quantity"])]
-        of = of[of["group"].isin(names) & (of["verdict"] != "not_identified")]
-        of = of.assign(animal=of["unit_id"].map(cells["animal_id"]), place=of["group"].map(names.index))
+        of = of[of["group"].isin(groups) & (of["verdict"] != "not_identified")]
+        of = of.assign(animal=of["unit_id"].map(cells["animal_id"]), place=of["group"].map(groups.index))
         of["shift"] = of.groupby(["animal", "group"]).cumcount() * 0.06 - 0.03
         for animal, own in of.groupby("animal"):
             axis.plot(own["place"] + own["shift"] + 0.14, own["estimate"], "o", ms=3, color=colours[animal], alpha=0.5)
             means = own.groupby("place")["estimate"].apply(_mean(row["scale"]))
             axis.plot(means.index, means, "o-", ms=8, lw=1, color=colours[animal], mec="white")
-        title, sentence = _told_comparison(row)
+        quantity = names.get(row["quantity"], row["quantity"]) + MODELS.get(row["model"], "")
+        title, sentence = _told_comparison(row, quantity)
         axis.set_title(title, fontsize="small")
-        axis.set(ylabel=f"{_quantity(row)} ({of['unit'].iloc[0]})" if len(of) else _quantity(row), xlim=(-0.5, 1.6))
-        axis.set_xticks([0, 1], [name.replace(", ", ",\n") for name in names], fontsize="small")
+        axis.set(ylabel=f"{quantity} ({of['unit'].iloc[0]})" if len(of) else quantity, xlim=(-0.5, 1.6))
+        axis.set_xticks([0, 1], [name.replace(", ", ",\n") for name in groups], fontsize="small")
         told.append(sentence)
     for axis in list(axes.flat)[len(comparisons) :]:
         axis.set_axis_off()
@@ -179,18 +186,14 @@ def _mean(scale: str):
     return (lambda values: np.exp(np.log(values).mean())) if scale == "ratio" else "mean"
 
 
-def _quantity(row: pd.Series) -> str:
-    return NAMES.get(row["quantity"], row["quantity"]) + MODELS.get(row["model"], "")
-
-
-def _told_comparison(row: pd.Series) -> tuple[str, str]:
+def _told_comparison(row: pd.Series, quantity: str) -> tuple[str, str]:
     unit = "" if row["scale"] == "ratio" else f" {row['unit']}"
     limits = [row["ci_low"], row["ci_high"]]
     interval = f" [{', '.join(map(_number, limits))}]" if np.isfinite(limits).all() else ""
     size = f"{row['scale']} {_number(row['difference'])}{interval}{unit}"
     p = f"p {row['p']:.2g}, Holm {row['p_holm']:.2g}" if np.isfinite(row["p"]) else "no test"
     n = style.cells_and_animals(row["n_cells"], row["n_animals"])
-    return f"{size}\n{p}; {n}", f"{_quantity(row)}, {row['group_a']} and {row['group_b']}: {size}, {p}, {n}."
+    return f"{size}\n{p}; {n}", f"{quantity}, {row['group_a']} and {row['group_b']}: {size}, {p}, {n}."
 
 
 def _number(value: float, unit: str = "") -> str:

@@ -315,7 +315,7 @@ def _numbers(recording: Recording, sweeps: list[dict]) -> dict:
         "sweeps": len(recording.sweep_samples),
         "sweeps_measured": len(set(number.tolist())),
         "rate_hz": recording.rate_hz,
-        "filter_hz": _filter_hz(recording),
+        "filter_hz": reported_filter_hz(recording),
         "command_source": sweeps[0]["command_source"] if sweeps else "",
         "command_difference_mv": float(difference.max()) if difference.size else math.nan,
         "saturated_percent": float(100 * saturated.sum() / known("samples").sum()) if saturated.size else math.nan,
@@ -324,7 +324,7 @@ def _numbers(recording: Recording, sweeps: list[dict]) -> dict:
     }
 
 
-def _filter_hz(recording: Recording) -> float:
+def reported_filter_hz(recording: Recording) -> float:
     """Return the filter that the amplifier reported; NaN where it reported none, or channels differ."""
     reported = {t.filter_hz for t in recording.telegraph.values() if t.filter_hz}
     return reported.pop() if len(reported) == 1 else math.nan

@@ -12,14 +12,14 @@ THUMBNAIL_SWEEPS, THUMBNAIL_BINS = 12, 60
 DIGITS = 5
 
 
-def thumbnail(recording: Recording, channel: int, recording_id: str) -> list[np.ndarray]:
-    """Return the lowest and the highest current in bins of time, of the first, the last and sweeps evenly between.
+def thumbnail(recording: Recording, channel: int, recording_id: str, bins: int = THUMBNAIL_BINS) -> list[np.ndarray]:
+    """Return the lowest and the highest sample in bins of time, of the first, the last and sweeps evenly between.
 
     An array for each of THUMBNAIL_COLUMNS.
     """
     count = len(recording.sweep_samples)
     sweeps = np.unique(np.linspace(0, count - 1, min(count, THUMBNAIL_SWEEPS)).round().astype(int))
-    edges = [_bin_edges(recording.sweep_samples[sweep]) for sweep in sweeps.tolist()]
+    edges = [_bin_edges(recording.sweep_samples[sweep], bins) for sweep in sweeps.tolist()]
     found = [recording.extremes(sweep, channel, e) for sweep, e in zip(sweeps.tolist(), edges, strict=True)]
     low, high = _rounded(np.concatenate(found, axis=1))
     starts, ends = (np.concatenate([e[of] for e in edges]) for of in (slice(-1), slice(1, None)))
@@ -29,8 +29,8 @@ def thumbnail(recording: Recording, channel: int, recording_id: str) -> list[np.
 
 
 @lru_cache(maxsize=1)
-def _bin_edges(samples: int) -> np.ndarray:
-    return np.unique(np.linspace(0, samples, THUMBNAIL_BINS + 1).round().astype(int))
+def _bin_edges(samples: int, bins: int) -> np.ndarray:
+    return np.unique(np.linspace(0, samples, bins + 1).round().astype(int))
 
 
 def _rounded(values: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Checklists of what a reader needs to judge an experiment, filled from the study; what it does not say is named.
 
-Recordings, shots of stopped flow and image stacks: a minimum of our own, the items that reports of patch-clamp work, of
-rapid mixing and of ratio imaging are usually asked for (assumed, no source read). Assays of enzymes: STRENDA, as the
-notebook of the analysis fills it (`strenda.csv`). Clinical tables: what a reader has to supply stands in their chapter.
+Recordings in voltage and current clamp, shots of stopped flow and image stacks: a minimum of our own, the items that
+reports of patch-clamp work, of rapid mixing and of ratio imaging are usually asked for (assumed, no source read).
+Assays of enzymes: STRENDA, as the notebook of the analysis fills it (`strenda.csv`). Clinical tables: what a reader has
+to supply stands in their chapter.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from html import escape
 
 import pandas as pd
 
-from mgk.analyses import is_unitary
+from mgk.analyses import is_excitability, is_unitary
+from mgk.excitability import Criterion
 from mgk.report.html import MINUS, Fragment, table_html
 from mgk.report.results import Results, all_results
 from mgk.study import Study
@@ -53,11 +55,17 @@ def _recordings(project: Study, experiment: str) -> pd.DataFrame:
         return _table([*_shots(project, experiment, rows), _by_hand(rows)])
     if is_unitary(settings):
         return _table([*_patches(project, experiment, rows), _by_hand(rows)])
+    in_current_clamp = is_excitability(settings)
     found = [(item, stated(rows, name), f"recordings.csv: {name}") for item, name in COLUMNS.items()]
-    found += _measured(project, experiment, MEASURED)
+    found += _measured(project, experiment, MEASURED_IN_CURRENT_CLAMP if in_current_clamp else MEASURED)
     given = settings.get("corrections") or {}
     for item, key in CORRECTIONS.items():
-        found.append((item, given.get(key, "none"), f"config.yaml: corrections.{key}"))
+        if key == "junction_potential" or not in_current_clamp:
+            found.append((item, given.get(key, "none"), f"config.yaml: corrections.{key}"))
+    if in_current_clamp:
+        criterion = Criterion.of((settings.get("excitability") or {}).get("spikes") or {})
+        said = f"dV/dt {criterion.threshold_mv_ms:g} mV/ms"
+        found.append(("Criterion of the spike's threshold", said, "config.yaml: excitability.spikes"))
     quality = settings.get("quality") or {}
     limits = "; ".join(f"{name} {q['value']:g} {q['unit']}" for name, q in quality.items()) or "those of the project"
     found.append(("Limits of quality", limits, "config.yaml: quality; thresholds.csv"))
@@ -220,6 +228,17 @@ MEASURED_OF_PATCHES = {
     "Time at each potential": ("levels.csv", _span("duration_s", "s")),
     "Openings at each potential": ("levels.csv", _span("openings", "")),
     "Most channels open at once": ("levels.csv", _span("channels", "")),
+    "n used (of all)": ("quality.csv", _counts),
+}
+MEASURED_IN_CURRENT_CLAMP = {
+    "Sampling rate": ("quality.csv", _span("rate_hz", "Hz")),
+    "Filter": ("quality.csv", _span("filter_hz", "Hz")),
+    "Current that holds the cell": ("quality.csv", _span("holding_pa", "pA")),
+    "Steps of current": ("excitability.csv", _span("step_pa", "pA")),
+    "Injected current, how it is known": ("quality.csv", _span("command_source", "")),
+    "Resting potential, as recorded": ("quality.csv", _span("resting_mv", "mV")),
+    "Noise at rest": ("quality.csv", _span("resting_sd_mv", "mV")),
+    "What the bridge leaves of the pipette": ("quality.csv", _span("bridge_mohm", "MOhm")),
     "n used (of all)": ("quality.csv", _counts),
 }
 # Item -> key of the corrections of config.yaml.

@@ -18,7 +18,11 @@ READING = {
     "stacks": "measure cells",
     "solutions": "solve",
 }
-SHOTS = {"relaxation": "average shots", "unitary_conductance": "idealise patches"}
+OTHERWISE = {
+    "relaxation": "average shots",
+    "unitary_conductance": "idealise patches",
+    "excitability": "measure current clamp",
+}
 """What is read otherwise than the other files of its section, by the analysis that reads it."""
 
 SOLVED = "read solutions solutions"
@@ -57,7 +61,7 @@ def graph_of(study: Study) -> Graph:
         steps[raw] = Step(0, row, f"{experiment}: {n} raw {'file' if n == 1 else 'files'}")
         if section in READING:
             before = f"read {section} {experiment}"
-            steps[before] = Step(1, row, f"{SHOTS.get(own[0][0], READING[section])}: {experiment}")
+            steps[before] = Step(1, row, f"{OTHERWISE.get(own[0][0], READING[section])}: {experiment}")
             edges.append((raw, before))
         for analysis, _ in own:
             name = f"{analysis} {experiment}"

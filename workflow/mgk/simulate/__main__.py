@@ -16,6 +16,7 @@ from mgk.provenance import sha256  # noqa: E402, numpy must see the environment 
 from mgk.simulate import (  # noqa: E402
     atpase_plates,
     coupled_plate,
+    current_clamp,
     curves,
     magnesium_plate,
     membrane,
@@ -35,7 +36,8 @@ NOT_IN_MANIFEST = ("manifest.sha256", "README.md")
 
 def write_demonstration(truth: dict, raw_data: Path) -> None:
     """Write every simulated file, the tables that name them, and the manifest."""
-    rows = [module.write(truth, raw_data) for module in (recordings, nmda, potassium, membrane, stopped_flow)]
+    clamped = (recordings, nmda, potassium, membrane, stopped_flow, current_clamp)
+    rows = [module.write(truth, raw_data) for module in clamped]
     patches, segments = single_channels.write(truth, raw_data)
     write_table(pd.concat([*rows, patches], ignore_index=True), raw_data / "recordings.csv")
     write_table(segments, raw_data / "segments.csv")
