@@ -261,7 +261,7 @@ def table(summary: pd.DataFrame, with_stated: bool = False) -> str:
     for row in summary.itertuples():
         some = row.shown > 0
         unit = " mV" if row.put_in == 0 else " %"
-        digits = 1 if row.quantity == "open_ms" else 2
+        digits = 2 if row.put_in == 0 else 1
         bias = f"{row.bias:+.{digits}f} ± {row.bias_se:.{digits}f}{unit}" if row.shown * row.studies > 1 else "–"
         cells = [
             row.design if row.design != before else "",
