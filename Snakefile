@@ -42,14 +42,12 @@ rule all:
     """The report, a page for each executed notebook, and the record of what was read and made."""
     default_target: True
     input:
-        everything_asked,
-        "results/report/report.html",
-        "results/notebooks/90_report.ipynb",
-        "results/provenance/manifest.json",
+        output_files,
+        rules.provenance.output,
 
 
 onstart:
-    say_that_a_run_goes_on()
+    begin()
 
 
 onerror:

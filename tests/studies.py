@@ -87,11 +87,15 @@ def result_bytes(study: Path) -> dict[str, bytes]:
     return {str(f.relative_to(results)): f.read_bytes() for f in files if f.name not in EXEMPT}
 
 
+def bare_house_copy(house: Path) -> Path:
+    """Copy the house without its environment."""
+    ignored = shutil.ignore_patterns(".venv*", ".git", "results", ".snakemake", ".hypothesis", "__pycache__")
+    return shutil.copytree(HOUSE, house, ignore=ignored)
+
+
 def house_copy(folder: Path) -> tuple[Path, Path]:
     """Copy the house, to be changed; return it and a Python that uses the copy with the packages of this one."""
-    house = folder / "house"
-    ignored = shutil.ignore_patterns(".venv*", ".git", "results", ".snakemake", ".hypothesis", "__pycache__")
-    shutil.copytree(HOUSE, house, ignore=ignored)
+    house = bare_house_copy(folder / "house")
     venv.create(folder / "python", symlinks=True)
     python = folder / "python" / "bin" / "python"
     (folder / "python" / "share").symlink_to(Path(sys.prefix) / "share")  # nbconvert's templates, kernels

@@ -36,7 +36,8 @@ def finished(tmp_path_factory):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(name, encoding="utf-8")
     (root / MANIFEST).parent.mkdir()
-    run, manifest = run_of(parameters_given(study)), manifest_of(root, study_files(study), sorted(set(made)))
+    read = {name: sha256(root / name) for name in study_files(study)}
+    run, manifest = run_of(parameters_given(study)), manifest_of(root, read, sorted(set(made)))
     write_crate(root, manifest, run)
     write_json(root / RUN, run)
     write_json(root / MANIFEST, manifest)

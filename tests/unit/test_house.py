@@ -42,6 +42,7 @@ FLOORS = (
         "crate",
         "reference",
         "one_run",
+        "checksums",
     },
 )
 

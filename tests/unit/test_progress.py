@@ -137,8 +137,21 @@ def test_a_job_that_a_cluster_ended_without_last_words_is_named_with_its_state(t
     assert failure.startswith("FAILED clinical_summary iv: the cluster ended it (OUT_OF_MEMORY)")
 
 
+ON_THIS_MACHINE = """Error in rule clinical_summary:
+    message: None
+    jobid: 6
+    log: results/logs/clinical_summary/iv.log (check log file(s) for error details)
+"""
+
+
 def test_an_error_on_this_machine_is_told_once_by_its_own_line(tmp_path):
-    own = "FAILED atpase_activity microsomes: cell 3: ValueError: x"
-    said = ON_A_CLUSTER.replace("SLURM status is: 'OUT_OF_MEMORY'", "None")
-    _, failures = run._follow(io.StringIO(f"{own}\n{said}"), tmp_path)
+    own = "FAILED clinical_summary iv: cell 3: ValueError: x"
+    _, failures = run._follow(io.StringIO(f"{own}\n{ON_THIS_MACHINE}"), tmp_path)
     assert failures == [own]
+
+
+def test_a_job_that_was_killed_on_this_machine_is_named_though_another_of_its_rule_has_failed(tmp_path):
+    own = "FAILED clinical_summary other: cell 3: ValueError: x"
+    _, failures = run._follow(io.StringIO(f"{own}\n{ON_THIS_MACHINE}"), tmp_path)
+    assert failures[0] == own
+    assert failures[1].startswith("FAILED clinical_summary iv: its process was killed, by hand or for want of memory,")

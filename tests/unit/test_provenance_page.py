@@ -9,7 +9,7 @@ from studies import small_study
 
 from mgk.checks import study_files
 from mgk.notebooks import parameters_given
-from mgk.provenance import manifest_of, run_of
+from mgk.provenance import manifest_of, run_of, sha256
 from mgk.report.graph import HEIGHT, MOST_LETTERS, WIDTH, graph_of, graph_svg
 from mgk.report.html import CSV_ADDRESS
 from mgk.report.provenance_page import write_provenance_page
@@ -68,7 +68,7 @@ def test_the_picture_is_sound_xml_with_all_words_within_its_frame(study):
 def test_the_page_lists_every_file_and_parameter(root, study):
     (root / "results").mkdir()
     (root / "results/a.csv").write_text("a")
-    manifest = manifest_of(root, study_files(study), ["results/a.csv"])
+    manifest = manifest_of(root, {f: sha256(root / f) for f in study_files(study)}, ["results/a.csv"])
     page = write_provenance_page(root, manifest, run_of(parameters_given(study))).read_text(encoding="utf-8")
     for name, checksum in {**manifest["inputs"], **manifest["outputs"]}.items():
         assert name in page

@@ -280,7 +280,8 @@ def test_results_that_are_not_as_their_manifest_says_are_refused(tmp_path):
     made.mkdir(parents=True)
     for name in ("config.yaml", "results/a.csv", "results/b.csv"):
         (tmp_path / name).write_text(name)
-    write_json(tmp_path / MANIFEST, manifest_of(tmp_path, ["config.yaml"], ["results/a.csv", "results/b.csv"]))
+    read = {"config.yaml": sha256(tmp_path / "config.yaml")}
+    write_json(tmp_path / MANIFEST, manifest_of(tmp_path, read, ["results/a.csv", "results/b.csv"]))
     require_intact(tmp_path)
     (tmp_path / "results/a.csv").write_text("another")
     (tmp_path / "results/b.csv").unlink()

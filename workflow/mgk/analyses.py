@@ -48,6 +48,10 @@ class Analysis:
         folder = self.folder(experiment)
         return tuple(f"{folder}/{name}" for name in (*self.tables, *self.figures))
 
+    def alternatives(self, experiment: str) -> tuple[str, ...]:
+        """Return the text alternatives that are written beside the figures, relative to the study."""
+        return tuple(f"{self.folder(experiment)}/{name.removesuffix('.svg')}.alt.txt" for name in self.figures)
+
     def inputs(self, experiment: str) -> tuple[str, ...]:
         """Return the tables that are made of an experiment's raw files, relative to the study."""
         names = self.raw_tables or EXPERIMENT_TABLES.get(self.section, ())

@@ -12,6 +12,8 @@ import json
 from functools import cache
 from pathlib import Path
 
+from mgk.tables.problems import InputError
+
 PACKAGE = Path(__file__).parent
 
 
@@ -40,7 +42,7 @@ def imported_modules(source: Path) -> tuple[Path, ...]:
     """Return the files of the package that `source` imports."""
     found: list[Path] = []
     for code in _python_sources(source):
-        for node in ast.walk(ast.parse(code)):
+        for node in ast.walk(_parsed(code)):
             if isinstance(node, ast.Import):
                 names = [a.name for a in node.names]
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -49,6 +51,14 @@ def imported_modules(source: Path) -> tuple[Path, ...]:
                 continue
             found += [f for name in names for f in _files_of(name)]
     return tuple(dict.fromkeys(found))
+
+
+def _parsed(code: str) -> ast.Module:
+    """Return the syntax tree; a cell that is no Python imports nothing, and its notebook fails when it is run."""
+    try:
+        return ast.parse(code)
+    except SyntaxError:
+        return ast.Module([], [])
 
 
 def _files_of(name: str) -> list[Path]:
@@ -67,11 +77,16 @@ def _files_of(name: str) -> list[Path]:
 
 
 def _python_sources(source: Path) -> list[str]:
-    text = source.read_text(encoding="utf-8")
     if source.suffix != ".ipynb":
-        return [text]
-    cells = json.loads(text)["cells"]
-    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+        return [source.read_text(encoding="utf-8")]
+    return ["".join(c["source"]) for c in _cells(source) if c["cell_type"] == "code"]
+
+
+def _cells(notebook: Path) -> list[dict]:
+    try:
+        return json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{notebook.name}: this file is not a whole notebook ({error}); take it from git") from None
 
 
 @cache
@@ -99,5 +114,5 @@ def content(file: Path) -> bytes:
     """Return what of a file can change a result; of a notebook, its sources without outputs."""
     if file.suffix != ".ipynb":
         return file.read_bytes()
-    cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+    cells = _cells(file)
     return json.dumps([[c["cell_type"], "".join(c["source"]), c["metadata"].get("tags", [])] for c in cells]).encode()

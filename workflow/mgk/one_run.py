@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO
 
 HELD = ".snakemake/one_run.lock"
+# The variable in which `make report` tells Snakemake its own process, with which Snakemake shall end.
+STARTED_BY = "MGK_STARTED_BY"
 WATCH_S = 0.5
 
 

@@ -43,15 +43,28 @@ def read_checksums(path: Path) -> dict[str, str]:
     return found
 
 
-def manifest_of(study: Path, inputs: list[str], outputs: list[str]) -> dict[str, dict[str, str]]:
+def manifest_of(study: Path, inputs: dict[str, str], outputs: list[str]) -> dict[str, dict[str, str]]:
     """Return the checksums of all inputs and outputs of a run, given relative to the study.
 
     What else lies under results/ (of an earlier configuration, of a run by hand) is not claimed.
+
+    Parameters
+    ----------
+    study : the study's folder.
+    inputs : the SHA-256 of each input as the run began.
+    outputs : the results.
+
+    Raises
+    ------
+    InputError
+        With each input that is not any more what it was: which of the two the results rest on is not known.
     """
-    return {
-        "inputs": {name: sha256(study / name) for name in sorted(inputs)},
-        "outputs": {name: sha256(study / name) for name in sorted(outputs)},
-    }
+    now = {name: sha256(study / name) if (study / name).is_file() else None for name in sorted(inputs)}
+    changed = [name for name in now if now[name] != inputs[name]]
+    if changed:
+        how = "has changed, or is gone, since the run began; make report again when it is as it shall be"
+        raise InputError([Problem(name, None, "", "", how) for name in changed])
+    return {"inputs": now, "outputs": {name: sha256(study / name) for name in sorted(outputs)}}
 
 
 def write_json(path: Path, value: dict) -> Path:
@@ -59,17 +72,17 @@ def write_json(path: Path, value: dict) -> Path:
     return write_whole(path, json.dumps(value, indent=1) + "\n")
 
 
-def manifest_problems(study: Path) -> list[Problem]:
+def manifest_problems(study: Path, parts: tuple[str, ...] = ("inputs", "outputs")) -> list[Problem]:
     """Return what in a study's results is not as its manifest says; an empty list means that they may be shown.
 
-    A results set without a manifest is unfinished, which is a problem too.
+    A results set without a manifest is unfinished, which is a problem too. `parts` of the manifest are looked at.
     """
     path = study / MANIFEST
     if not path.is_file():
         return [Problem(MANIFEST, None, "", "", "this file is missing: the run has not ended; make report ends it")]
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        recorded = {**manifest["inputs"], **manifest["outputs"]}
+        recorded = {name: checksum for part in parts for name, checksum in manifest[part].items()}
     except (ValueError, KeyError, TypeError):
         return [Problem(MANIFEST, None, "", "", "cannot be read; make report writes it anew")]
     problems = []

@@ -5,24 +5,31 @@ it is and how long still; elsewhere only what failed, the warnings and the place
 """
 
 import argparse
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mgk import environment
 from mgk.attention import left_out, warnings_of
 from mgk.checks import check_study
-from mgk.one_run import is_left_over
+from mgk.notebooks import FAILED
+from mgk.one_run import STARTED_BY, is_left_over
 from mgk.progress import CLEAR, Progress
+from mgk.provenance import MANIFEST, manifest_problems
 from mgk.study import Study
 from mgk.whole_files import write_whole
 
 HOUSE = Path(__file__).parents[2]
 LOCKED = "cannot be locked"
+NO_ROOM = ("No space left on device", "Disk quota exceeded")
 INVALID = "The study cannot be run as it is:"
-# A job on a cluster has no terminal here: what Snakemake says of it, and its log, which ends in its own line.
+# A job that was killed says nothing, and one on a cluster has no terminal here: what Snakemake says of it, and its log,
+# which ends in its own line.
 CLUSTER_STATE = re.compile(r"status is: '([^']+)'")
 JOB_LOG = re.compile(r"^    log: (results/logs/\S+?),? ")
 
@@ -57,6 +64,9 @@ def check(study: Path) -> int:
 def run(study: Path, extra: list[str]) -> int:
     """Run Snakemake on a study, with progress; return its exit code."""
     started = time.monotonic()
+    if refused := _not_writable(study) or _edited(study):
+        print(refused, file=sys.stderr)
+        return 1
     try:
         code, lines, failures = _snakemake(study, extra)
         if code and any(LOCKED in line for line in lines) and is_left_over(study):
@@ -66,13 +76,37 @@ def run(study: Path, extra: list[str]) -> int:
     except KeyboardInterrupt:
         print("interrupted; `make report` again goes on from here", file=sys.stderr)
         return 130
-    _keep_log(study, lines)
+    with suppress(OSError):  # on a full disk there is no log; what went wrong is said below
+        _keep_log(study, lines)
     if code == 0:
         _say_warnings(warnings_of(Study.open(study)))
         print(f"report: {study / 'results/report/report.html'}  ({time.monotonic() - started:.0f} s)")
         return 0
     _explain(study, lines, failures)
     return 1
+
+
+def _not_writable(study: Path) -> str:
+    """Return why results cannot be written, or nothing."""
+    for place in (study / "results", study / ".snakemake", study):
+        try:
+            if place.is_dir():
+                with tempfile.TemporaryFile(dir=place):
+                    pass
+        except OSError as error:
+            return f"{place}: cannot be written ({error.strerror}); nothing was run"
+    return ""
+
+
+def _edited(study: Path) -> str:
+    """Return which results of a finished run are not as it made them, or nothing; what is gone is made again."""
+    if not (study / MANIFEST).is_file():
+        return ""
+    edited = [p for p in manifest_problems(study, parts=("outputs",)) if p.value and (study / p.value).is_file()]
+    if not edited:
+        return ""
+    how = "Results are not edited by hand: delete these files, and they are made anew; nothing was run"
+    return "\n".join([*map(str, edited), how])
 
 
 def _snakemake(study: Path, extra: list[str]) -> tuple[int, list[str], list[str]]:
@@ -84,7 +118,7 @@ def _snakemake(study: Path, extra: list[str]) -> tuple[int, list[str], list[str]
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=environment.fixed_environment(),
+        env=environment.fixed_environment() | {STARTED_BY: str(os.getpid())},
     )
     try:
         lines, failures = _follow(process.stdout, study)
@@ -106,9 +140,9 @@ def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
             state = ""
         elif found := CLUSTER_STATE.search(line):
             state = found[1]
-        elif state and (found := JOB_LOG.match(line)):
-            line = _last_words(study, found[1], state)
-        if line.startswith("FAILED "):
+        elif found := JOB_LOG.match(line):
+            line = _last_words(study, found[1], state, failures)
+        if line.startswith(f"{FAILED} "):
             if line not in failures:
                 failures.append(line)
                 print((CLEAR if show else "") + _as_typed(line, study), file=sys.stderr)
@@ -119,14 +153,19 @@ def _follow(stream, study: Path) -> tuple[list[str], list[str]]:
     return lines, failures
 
 
-def _last_words(study: Path, log: str, state: str) -> str:
-    """Return the line in which the log of a job on a cluster ends, or how the cluster ended it without one."""
+def _last_words(study: Path, log: str, state: str, failures: list[str]) -> str:
+    """Return what a job that failed has said already, the line in which its log ends, or how it ended without one."""
+    rule, job = Path(log).parent.name, Path(log).stem
+    for line in failures:
+        _, name, *wildcards = line.partition(":")[0].split()
+        if name == rule and ".".join(wildcards) in (job, ""):
+            return line
     path = study / log
     words = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-    if words and words[-1].startswith("FAILED "):
+    if words and words[-1].startswith(f"{FAILED} "):
         return words[-1]
-    rule, job = Path(log).parent.name, Path(log).stem
-    return f"FAILED {rule} {job}: the cluster ended it ({state}) before it could say why; {log} has what it said"
+    how = f"the cluster ended it ({state})" if state else "its process was killed, by hand or for want of memory,"
+    return f"{FAILED} {rule} {job}: {how} before it could say why; {log} has what it said"
 
 
 def _say_warnings(warnings: list[str]) -> None:
@@ -164,6 +203,8 @@ def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
             f'  .venv/bin/snakemake --directory "{study}" --unlock',
             file=sys.stderr,
         )
+    elif any(word in text for word in NO_ROOM):
+        print(f"The disk is full: make room where {study} lies, then: {again}", file=sys.stderr)
     elif failures:
         report = study / "results/report/report.html"
         named = f" The missing chapters are named in {report}" if report.exists() else ""

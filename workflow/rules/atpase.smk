@@ -13,6 +13,7 @@ rule atpase_activity:
         mem_mb=2500,
     params:
         code=notebook_code("atpase_activity"),
+        raw=lambda w: content(recipes(w)),
         settings=settings("plates"),
         constants=study.constants,
     message:
@@ -36,6 +37,7 @@ rule coupled_assay:
         mem_mb=2500,
     params:
         code=notebook_code("coupled_assay"),
+        raw=lambda w: content(recipes(w)),
         settings=settings("plates"),
         constants=study.constants,
     message:

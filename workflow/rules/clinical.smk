@@ -1,7 +1,7 @@
 rule clinical_summary:
     """A clinical table: effect sizes, pooled estimates, heterogeneity, forest plot."""
     input:
-        lambda w: f"raw_data/{study.experiment('clinical', w.experiment)['table']}",
+        lambda w: raw_table("clinical", w.experiment),
     output:
         *outputs("clinical_summary"),
         notebook=executed("clinical_summary"),
@@ -11,6 +11,7 @@ rule clinical_summary:
         mem_mb=2500,
     params:
         code=notebook_code("clinical_summary"),
+        raw=lambda w: content([raw_table("clinical", w.experiment)]),
         settings=settings("clinical"),
     message:
         "clinical summary: {wildcards.experiment}"
@@ -21,7 +22,7 @@ rule clinical_summary:
 rule claims:
     """Published claims: which printed numbers agree with each other, and which cannot be true."""
     input:
-        lambda w: f"raw_data/{study.experiment('claims', 'claims')['table']}",
+        lambda w: raw_table("claims", "claims"),
     output:
         *outputs("claims"),
         notebook=executed("claims"),
@@ -31,6 +32,7 @@ rule claims:
         mem_mb=2500,
     params:
         code=notebook_code("claims"),
+        raw=lambda w: content([raw_table("claims", "claims")]),
     message:
         "claims: check them"
     script:
@@ -40,7 +42,7 @@ rule claims:
 rule magnesium_forms:
     """Salts of magnesium: elemental magnesium by mass, and the upper level."""
     input:
-        lambda w: f"raw_data/{study.experiment('magnesium_forms', 'magnesium_forms')['table']}",
+        lambda w: raw_table("magnesium_forms", "magnesium_forms"),
     output:
         *outputs("magnesium_forms"),
         notebook=executed("magnesium_forms"),
@@ -50,6 +52,7 @@ rule magnesium_forms:
         mem_mb=2500,
     params:
         code=notebook_code("magnesium_forms"),
+        raw=lambda w: content([raw_table("magnesium_forms", "magnesium_forms")]),
     message:
         "magnesium forms: elemental magnesium"
     script:

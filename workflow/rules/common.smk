@@ -14,9 +14,12 @@ from snakemake.exceptions import WorkflowError
 from mgk.analyses import ANALYSES, reader_of
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
+from mgk.checksums import Checksums
 from mgk.digest import digest as digest_of
-from mgk.one_run import hold
+from mgk.one_run import STARTED_BY, end_with_parent, hold
+from mgk.provenance import MANIFEST
 from mgk.recordings.segments import with_segments
+from mgk.run import INVALID
 from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
 from mgk.tables.problems import InputError
@@ -40,15 +43,15 @@ def open_study():
     if workflow.is_main_process and "--unlock" not in sys.argv:
         problems = check_study(study)
     if problems:
-        raise WorkflowError(
-            "\n".join(
-                ["The study cannot be run as it is:", *(f"  - {p}" for p in problems)]
-            )
-        )
+        raise WorkflowError("\n".join([INVALID, *(f"  - {p}" for p in problems)]))
     return study
 
 
 study = open_study()
+checksums = Checksums.read(Path())
+if workflow.is_main_process and "--unlock" not in sys.argv:
+    # Now, and not when a job begins: what changes in between is found by the last job.
+    checksums.together(study_files(study))
 asked = study.analyses()
 recording_readers = {
     name: reader_of(given) for name, given in study.experiments("recordings").items()
@@ -70,9 +73,11 @@ RECORDING_TABLES = {
 
 def digest(*names):
     """Hash the code that a rule rests on; names of notebooks and scripts."""
-    return digest_of(
-        *((NOTEBOOKS if name.endswith(".ipynb") else SCRIPTS) / name for name in names)
-    )
+    folder = {name: NOTEBOOKS if name.endswith(".ipynb") else SCRIPTS for name in names}
+    try:
+        return digest_of(*(folder[name] / name for name in names))
+    except InputError as error:
+        raise WorkflowError(f"{INVALID}\n  - {error}") from None
 
 
 def notebook_code(analysis):
@@ -90,7 +95,8 @@ def only_read_by(reader):
 
 def outputs(analysis):
     """Name the files that an analysis makes, with the wildcard {experiment}."""
-    return ANALYSES[analysis].outputs("{experiment}")
+    made = ANALYSES[analysis]
+    return made.outputs("{experiment}") + made.alternatives("{experiment}")
 
 
 def executed(analysis):
@@ -120,6 +126,24 @@ def rests_on(analysis):
     return [f for a, e in study.rests_on(analysis) for f in ANALYSES[a].outputs(e)]
 
 
+def content(files):
+    """Hash the content of raw files as the run began: another one is made anew, whatever the time of the file.
+
+    Rules take it as a parameter of their wildcards alone: Snakemake does not compare parameters that use the input.
+    """
+    return checksums.together(files)
+
+
+def raw_recordings(experiment, batch=None):
+    """Name the files of the recordings of an experiment, or of one of its batches."""
+    return [f"raw_data/{row['file']}" for row in recording_rows(experiment, batch)]
+
+
+def raw_table(section, experiment):
+    """Name the table that an experiment of a section is read from."""
+    return f"raw_data/{study.experiment(section, experiment)['table']}"
+
+
 def recording_pairs(wildcards):
     """Give the distinct pairs of pipette and bath of the recordings."""
     if not study.experiments("recordings"):
@@ -127,10 +151,15 @@ def recording_pairs(wildcards):
     return plain_rows(pd.DataFrame(pairs_of_recordings(study.table("recordings"))))
 
 
-def say_that_a_run_goes_on():
-    """Hold the study for as long as this process lives."""
+def begin():
+    """Hold the study for as long as this process and the one that started it live; keep its checksums."""
     global held
     held = hold(Path())
+    if os.environ.get(STARTED_BY) == str(os.getppid()):
+        end_with_parent()
+    checksums.keep()
+    # Until the last job has written it anew, the results are no whole set.
+    Path(MANIFEST).unlink(missing_ok=True)
 
 
 def report_what_there_is():
@@ -229,29 +258,22 @@ def stage_tables(wildcards):
     return tables
 
 
-def everything_asked(wildcards):
-    """Name all that the study asks for: what a failure took away is made again although a report is there."""
-    made = [ANALYSES[a].outputs(e) + (ANALYSES[a].executed(e),) for a, e in asked]
-    return [file for files in made for file in files] + stage_tables(wildcards)
-
-
 def output_files(wildcards):
-    """Name every result of a run, for its manifest."""
-    pages = [Path(ANALYSES[a].executed(e)).stem for a, e in asked]
-    made = everything_asked(wildcards)
+    """Name every result of a run, for its manifest: what was taken away is made again although a report is there."""
+    analyses = [(ANALYSES[a], e) for a, e in asked]
+    of_each = [
+        (*a.inputs(e), *a.outputs(e), *a.alternatives(e), a.executed(e))
+        for a, e in analyses
+    ]
     return sorted(
         {
-            *made,
-            *(str(Path(f).with_suffix(".alt.txt")) for f in made if f.endswith(".svg")),
-            *(f for a, e in asked for f in ANALYSES[a].inputs(e)),
-            *(f"results/report/notebooks/{page}.html" for page in pages),
-            "results/report/report.html",
-            "results/report/key_numbers.csv",
-            "results/notebooks/90_report.ipynb",
+            *(file for files in of_each for file in files),
+            *stage_tables(wildcards),
+            *map(str, (*rules.notebook_pages.output, *rules.report.output)),
         }
     )
 
 
 def input_files(wildcards):
-    """Name every file that the study reads."""
-    return sorted(str(path) for path in study_files(study))
+    """Give every file that the study reads its checksum as the run began."""
+    return {name: checksums.of(name) for name in study_files(study)}

@@ -1,7 +1,7 @@
 rule equilibria:
     """Equilibrium potentials and transport from a table of concentrations; its ranges against what was measured."""
     input:
-        lambda w: f"raw_data/{study.experiment('equilibria', 'equilibria')['table']}",
+        lambda w: raw_table("equilibria", "equilibria"),
         rests_on("equilibria"),
         free_ions,
     output:
@@ -13,6 +13,7 @@ rule equilibria:
         mem_mb=2500,
     params:
         code=notebook_code("equilibria"),
+        raw=lambda w: content([raw_table("equilibria", "equilibria")]),
         settings=study.config.get("equilibria", {}),
         permeabilities=study.permeabilities,
     message:

@@ -13,6 +13,7 @@ rule magnesium_calibration:
         mem_mb=2500,
     params:
         code=notebook_code("magnesium_calibration"),
+        raw=lambda w: content(recipes(w)),
         settings=settings("plates"),
         constants=study.constants,
     message:

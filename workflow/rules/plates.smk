@@ -11,6 +11,7 @@ rule read_plates:
         mem_mb=2000,
     params:
         code=digest("read_plates.py"),
+        raw=lambda w: content(plate_files(w.experiment)),
         rows=lambda w: plate_rows(w.experiment),
         quality=lambda w: study.experiment("plates", w.experiment).get("quality", {}),
     message:

@@ -1,10 +1,7 @@
 rule measure_recordings:
     """Read a batch of recordings once: currents in windows, commands, membrane test, quality, thumbnails."""
     input:
-        lambda w: [
-            f"raw_data/{row['file']}"
-            for row in recording_rows(w.experiment, int(w.batch))
-        ],
+        lambda w: raw_recordings(w.experiment, int(w.batch)),
     output:
         measurements="results/recordings/{experiment}/batches/{batch}.measurements.csv",
         quality="results/recordings/{experiment}/batches/{batch}.quality.csv",
@@ -19,6 +16,7 @@ rule measure_recordings:
         runtime=lambda w, input: 10 + int(input.size_mb / 60),
     params:
         code=digest("measure_recordings.py"),
+        raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),
         rows=lambda w: recording_rows(w.experiment, int(w.batch)),
         settings=settings("recordings"),
     message:

@@ -5,7 +5,7 @@ ruleorder: average_shots > gather_recordings
 rule average_shots:
     """Read the shots of an experiment once: transients, and the quality of each file."""
     input:
-        lambda w: [f"raw_data/{row['file']}" for row in recording_rows(w.experiment)],
+        lambda w: raw_recordings(w.experiment),
     output:
         transients="results/recordings/{experiment}/transients.csv",
         quality="results/recordings/{experiment}/quality.csv",
@@ -17,6 +17,7 @@ rule average_shots:
         mem_mb=2000,
     params:
         code=digest("average_shots.py"),
+        raw=lambda w: content(raw_recordings(w.experiment)),
         rows=lambda w: recording_rows(w.experiment),
         settings=settings("recordings"),
     message:

@@ -40,6 +40,7 @@ rule report:
         pages=rules.notebook_pages.output,
     output:
         "results/report/report.html",
+        "results/report/key_numbers.csv",
         notebook="results/notebooks/90_report.ipynb",
     log:
         "results/logs/report/all.log",
@@ -47,6 +48,7 @@ rule report:
         mem_mb=2500,
     params:
         code=digest("90_report.ipynb", "write_report.py"),
+        raw=content(f for f in ("raw_data/truth.yaml",) if Path(f).exists()),
         config=study.config,
     message:
         "report: write it"

@@ -10,6 +10,7 @@ rule solve_solutions:
         mem_mb=1000,
     params:
         code=digest("solve_solutions.py"),
+        raw=lambda w: content(recipes(w)),
         constants=study.constants,
     message:
         "solutions: free ions of every recipe"
@@ -31,6 +32,7 @@ rule solutions:
         mem_mb=2500,
     params:
         code=notebook_code("solutions"),
+        raw=lambda w: content(recipes(w)),
         settings=study.config.get("solutions", {}),
         pairs=recording_pairs,
     message:

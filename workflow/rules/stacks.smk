@@ -13,6 +13,7 @@ rule read_stacks:
         mem_mb=2000,
     params:
         code=digest("read_stacks.py"),
+        raw=lambda w: content(stack_files(w.experiment)),
         rows=lambda w: stack_rows(w.experiment),
         settings=settings("stacks"),
     message:

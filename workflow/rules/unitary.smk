@@ -5,7 +5,7 @@ ruleorder: analyse_patches > gather_recordings
 rule analyse_patches:
     """Read the patches of an experiment once: drift, levels, idealisation, unitary currents, dwell times, quality."""
     input:
-        lambda w: [f"raw_data/{row['file']}" for row in recording_rows(w.experiment)],
+        lambda w: raw_recordings(w.experiment),
     output:
         levels="results/recordings/{experiment}/levels.csv",
         dwell_times="results/recordings/{experiment}/dwell_times.csv",
@@ -21,6 +21,7 @@ rule analyse_patches:
         mem_mb=3000,
     params:
         code=digest("analyse_patches.py"),
+        raw=lambda w: content(raw_recordings(w.experiment)),
         rows=lambda w: recording_rows(w.experiment),
         settings=settings("recordings"),
         recipes=lambda w: study.solutions(),

@@ -11,7 +11,7 @@ from mgk.study import Study
 
 with job(snakemake):
     run = run_of(parameters_given(Study.open(".")))
-    manifest = manifest_of(Path(), list(snakemake.params.inputs), list(snakemake.params.outputs))
+    manifest = manifest_of(Path(), dict(snakemake.params.inputs), list(snakemake.params.outputs))
     write_json(Path(snakemake.output.run), run)
     write_crate(Path(), manifest, run)
     write_provenance_page(Path(), manifest, run)
