@@ -168,7 +168,8 @@ def test_what_the_study_has_is_held_against_the_table(study):
     _, words = draw.checks(found)
     assert "platelets, a, Kd 1.9" in words
     assert "below, interval overlaps" in words
-    assert draw.checks(found.iloc[:0])[1].startswith("Nothing to draw")
+    nothing = equilibria.checks_table(project, {}, project.table_of("equilibria"))
+    assert draw.checks(nothing)[1].startswith("Nothing to draw")
 
 
 def test_the_study_rests_on_its_table_and_on_what_it_compares(study):

@@ -300,7 +300,8 @@ def checks_table(project: Study, settings: Mapping, concentrations: pd.DataFrame
                 own = {"side": side, "system": limit.system, "range_low_mm": limit.low_mm}
                 own |= {"range_high_mm": limit.high_mm, "range_source": limit.source, "verdict": verdict}
                 rows.append({**value, **own})
-    return pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(CHECK_COLUMNS))
+    return table.astype(dict.fromkeys(("estimate_mm", "ci_low_mm", "ci_high_mm", "kd_mm", "n_animals"), float))
 
 
 def _measured(project: Study, experiment: str) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def job(snakemake) -> Iterator[None]:
         except NotebookError as error:
             line = str(error)
             if snakemake.rule in ANALYSES:
-                experiment = snakemake.wildcards.experiment
+                experiment = snakemake.wildcards.get("experiment", snakemake.rule)  # an analysis that a study has once
                 line += f"; run again: make notebook NOTEBOOK={snakemake.rule} EXPERIMENT={experiment}"
         except InputError as error:
             line = str(error)

@@ -29,6 +29,7 @@ from mgk.study import Study
 FOLDER = Path(__file__).parent / "mechanisms"
 PLACE = re.compile(r"\{\{([a-z0-9]+(?:_[a-z0-9]+)*)_*\}\}")
 HEAD = re.compile(r"^// (title|description|chapter): (.+)$", re.MULTILINE)
+REFERENCE = "Put in, or published"
 NOT_MEASURED = "not measured in this study"
 SVG = "http://www.w3.org/2000/svg"
 KEPT = ("class", "fill", "stroke", "d", "points", "transform", "viewBox", "width", "height", "x", "y", "text-anchor")
@@ -218,12 +219,14 @@ def _table(diagram: Diagram, numbers: dict[str, list[dict]]) -> str:
             "Result [95 % CI]": [
                 f"{interval_text(row['estimate'], row.get('ci_low'), row.get('ci_high'))} {row['unit']}" for row in rows
             ],
-            "Put in, or published": [_reference(row) for row in rows],
+            REFERENCE: [_reference(row) for row in rows],
             "Data": [KINDS[row["results"].data] for row in rows],
             "Origin": [_origin(row) for row in rows],
         },
         dtype=object,
     )
+    if all(pd.isna(row.get("reference")) for row in rows):
+        shown = shown.drop(columns=REFERENCE)
     table = table_html(shown, f"Numbers on the arrows: {diagram.title}").html
     return f"<details><summary>Numbers on the arrows</summary>{table}</details>"
 

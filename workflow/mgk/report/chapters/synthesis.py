@@ -22,6 +22,7 @@ itself. Bias and coverage on simulated studies are in docs/validation_synthesis.
 Nothing here is a measurement of secretion, or of a patient.
 """
 TEXT = ("quantity", "level", "reference", "k05", "source", "step", "statement", "value", "status")
+PUT_IN = "With what was put in"
 SHOWN = (OPEN, OPEN_RATIO, RATE, RATE_RATIO)
 
 
@@ -60,8 +61,9 @@ def _chain(results: Results) -> pd.DataFrame:
 
 
 def _prediction(found: pd.DataFrame) -> pd.DataFrame:
+    """Return the predictions for showing; of measured data nothing was put in, and there is no such column."""
     rows = list(found.itertuples())
-    return pd.DataFrame(
+    shown = pd.DataFrame(
         {
             "Quantity": [f"{r.quantity}{f', {r.k05}' if r.k05 else ''}" for r in rows],
             "Free Mg2+": found["level"],
@@ -70,12 +72,13 @@ def _prediction(found: pd.DataFrame) -> pd.DataFrame:
                 f"{r.estimate:.3f} [{r.ci_low:.3f}, {r.ci_high:.3f}]" if r.verdict == "predicted" else MISSING
                 for r in rows
             ],
-            "With what was put in": [f"{r.put_in:.3f}" if pd.notna(r.put_in) else MISSING for r in rows],
+            PUT_IN: [f"{r.put_in:.3f}" if pd.notna(r.put_in) else MISSING for r in rows],
             "Verdict": found["verdict"].str.replace("_", " "),
             "Reason": found["reason"],
         },
         index=found.index,
     )
+    return shown if found["put_in"].notna().any() else shown.drop(columns=PUT_IN)
 
 
 def count(results: Results) -> str:
