@@ -8,17 +8,23 @@ from stack_files import cells, frames, write_two
 from studies import save_config
 
 from mgk.checks import check_study, not_analysed, study_files
+from mgk.figures.magnesium import donors_and_calibration
 from mgk.figures.magnesium_course import NO_INTERVAL, course_of_cells
 from mgk.figures.stacks import ABOVE, BELOW, SATURATED, ratio_images, regions
 from mgk.magnesium import (
     calibrate,
+    calibration_table,
     cell_course,
     cell_samples,
     cell_table,
+    compare_conditions,
     curves_of,
+    group_table,
+    interference_table,
     paired_cells,
     pixel_magnesium_mm,
     settings,
+    slope_table,
     with_verdicts,
 )
 from mgk.stacks import measure_stacks, stack_settings
@@ -154,3 +160,19 @@ def test_the_course_is_that_of_cells_or_the_reason_why_there_is_none(measured):
     none, words = course_of_cells(cell_course(traces.assign(time_s=np.nan), calibrations, given))
     assert words == NO_INTERVAL
     assert none.axes[0].texts[0].get_text() == NO_INTERVAL
+
+
+def test_an_experiment_without_a_cell_has_its_tables_and_figures_that_say_so(measured):
+    tables, images, traces, _, given = measured
+    traces = traces[traces["role"] != "sample"]
+    calibrations = calibrate(paired_cells(traces), given)
+    samples = cell_samples(traces, calibrations)
+    found, groups = cell_table(samples, calibrations, given), group_table(samples, calibrations, given)
+    assert len(found) == len(groups) == len(compare_conditions(samples, calibrations, given)) == 0
+    assert len(interference_table(samples, calibrations, given, groups)) == 0
+    assert len(slope_table(cell_course(traces, calibrations, given))) == 0
+    calibration = calibration_table(calibrations, given)
+    assert donors_and_calibration(found, groups, calibration, noun="cells")[1] == "Nothing to draw: there are no cells."
+    assert ratio_images(images, {}, found)[1] == "Nothing to draw: no sample has a cell."
+    _, words = regions(images, tables["rois"][tables["rois"]["stack_id"] != "s1"], tables["quality"])
+    assert "s1: 0 of 0 cells used" in words

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mgk.figures import style
+from mgk.figures.gating import nothing
 from mgk.statistics import summarise_cells
 
 NO_COURSE = "Read once: there is no time course."
@@ -32,7 +33,7 @@ def course_and_drift(course: pd.DataFrame, drift: pd.DataFrame) -> tuple[Figure,
         The figure and its text alternative.
     """
     if course.empty:
-        return _nothing(NO_COURSE)
+        return nothing(NO_COURSE)
     fig, (left, right) = style.figure(8.8, 4.0, columns=2, width_ratios=(3, 2))
     words = _draw_course(left, course)
     _draw_drift(right, drift)
@@ -44,18 +45,11 @@ def course_and_drift(course: pd.DataFrame, drift: pd.DataFrame) -> tuple[Figure,
 def course_of_cells(course: pd.DataFrame) -> tuple[Figure, str]:
     """Draw free Mg2+ of each cell of image stacks and of each condition over time; `course` as of `cell_course`."""
     if course.empty:
-        return _nothing(NO_INTERVAL)
+        return nothing(NO_INTERVAL)
     fig, axes = style.figure(6.4, 4.0)
     words = _draw_course(axes, course)
     axes.set_title("Cells, and means of animals with 95 % interval")
     return fig, " ".join(["Free Mg2+ over time.", *words])
-
-
-def _nothing(words: str) -> tuple[Figure, str]:
-    fig, axes = style.figure(6.4, 1.2)
-    axes.axis("off")
-    axes.text(0.5, 0.5, words, ha="center", va="center", transform=axes.transAxes)
-    return fig, words
 
 
 def group_means(course: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mgk.figures import style
+from mgk.figures.gating import nothing
 
 MOST_PANELS = 16
 COLUMNS = 4
@@ -85,6 +86,8 @@ def ratio_images(
         The figure and its text alternative.
     """
     shown = list(magnesium_mm)[:MOST_PANELS]
+    if not shown:
+        return nothing("Nothing to draw: no sample has a cell.")
     top = _top([magnesium_mm[stack] for stack in shown])
     fig, panels = _panels(shown, images, room_below=0.9)
     names = _names(shown)
@@ -103,11 +106,10 @@ def ratio_images(
         middle = f"median {np.nanmedian(inside):.3g} mM" if np.isfinite(inside).any() else "none inside"
         said = ", ".join(f"{number} {name}" for name, number in n.items())
         parts.append(f"{stack}: {int((~np.isnan(value)).sum())} pixels, {middle}, {said}.")
-    if drawn is not None:
-        bar = fig.colorbar(drawn, ax=panels, location="bottom", shrink=0.5, aspect=40, extend="max")
-        bar.set_label("Free Mg²⁺ (mM)")
-        patches = [Patch(facecolor=colour, edgecolor="#404040", label=name) for name, colour in LEGEND]
-        fig.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False)
+    bar = fig.colorbar(drawn, ax=panels, location="bottom", shrink=0.5, aspect=40, extend="max")
+    bar.set_label("Free Mg²⁺ (mM)")
+    patches = [Patch(facecolor=colour, edgecolor="#404040", label=name) for name, colour in LEGEND]
+    fig.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False)
     flagged = cells[cells["flag"] != ""]
     parts += [f"{row.sample_id}: {row.flag}." for row in flagged[flagged["stack_id"].isin(shown)].itertuples()]
     return fig, " ".join(parts)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mgk.whole_files import whole_file
+
 PLANES = ("f340", "f380", "labels", "saturated")
 
 
@@ -17,7 +19,7 @@ def write_images(images: Mapping[str, Mapping[str, np.ndarray]], path: Path | st
     """Write the images of stacks, by stack_id."""
     import tifffile
 
-    with tifffile.TiffWriter(path) as file:
+    with whole_file(Path(path)) as beside, tifffile.TiffWriter(beside) as file:
         for stack, planes in images.items():
             both = np.stack([np.asarray(planes[name], np.float32) for name in PLANES])
             words = {"axes": "CYX", "stack_id": stack, "planes": " ".join(PLANES)}

@@ -40,9 +40,9 @@ QUALITY_COLUMNS = (
     "threshold", "n_rois", "n_excluded", "n_saturated", "f340_percent_per_min", "f380_percent_per_min", "verdict",
     "reason",
 )  # fmt: skip
-# Below this the wavelengths do not show the same picture.
+# Below this the wavelengths do not show the same picture. Assumed, no source.
 CORRELATION_MIN = 0.5
-# A cell that moves by more than this against its region is measured beside itself.
+# A cell that moves by more than this against its region is measured beside itself. Assumed, no source.
 DRIFT_MAX_PX = 1.0
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Assumed, no source; the config names others where cells are larger.
 SMOOTHING_PX = 1.0
 MINIMUM_AREA_PX = 30
-# Two cells whose middles are nearer than this are one.
+# Two cells whose middles are nearer than this are one. Assumed, no source.
 SEPARATION_PX = 5
-# What is clearly above the background: so many times its noise, and not this many times darker than the brightest.
+# What is clearly above the background: so many times its noise, and not this many times darker than the brightest. Assumed.
 NOISES, DEPTH = 6, 200
 
 
