@@ -146,7 +146,7 @@ def run_study(design: Design, seed: int) -> list[dict]:
     """Return what the analysis says of a study: a cell, the mean of a condition, the difference of the conditions."""
     with tempfile.TemporaryDirectory(prefix="mgk-stacks-") as name:
         rows, cells = write_study(design, seed, Path(name))
-        tables, _ = measure_stacks(rows, Path(name), StackSettings(register=design.registered))
+        tables = measure_stacks(rows, Path(name), StackSettings(register=design.registered))
     given = _settings(design, seed)
     traces = with_verdicts(tables["traces"], tables["quality"])
     calibrations = calibrate(paired_cells(traces), given, draws=DRAWS, seed=seed)

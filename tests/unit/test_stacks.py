@@ -15,11 +15,11 @@ from mgk.simulate import stacks as simulated
 from mgk.stacks import (
     StackSettings,
     check_stack,
+    image_file,
     measure_stack,
     measure_stacks,
     read_images,
     stack_settings,
-    write_images,
 )
 from mgk.stacks.regions import find_cells, pixels_of
 from mgk.stacks.registration import Registration, find_shift, region_weights, resampled
@@ -242,22 +242,25 @@ def test_cells_without_dye_take_the_shift_of_the_other_stacks_of_their_run(tmp_p
         labels[6:18, 8:22] = 1
         tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
         rows.append(row(stack_id=stack, role=role, labels="labels.tif", **write_two(tmp_path, counts, stack)))
-    tables, images = measure_stacks(rows[::-1], tmp_path, StackSettings())
-    assert list(images) == list(tables["quality"]["stack_id"]) == ["u", "s2", "s1"]
+    kept = {}
+    tables = measure_stacks(rows[::-1], tmp_path, StackSettings(), kept.__setitem__)
+    assert list(tables["quality"]["stack_id"]) == ["u", "s2", "s1"]
+    assert list(kept) == ["s2", "s1", "u"]
     found = tables["quality"].set_index("stack_id")
     assert found.loc["u", "verdict"] == "pass", "there is nothing to see, and that is what it is for"
     assert found.loc["u", "shift_y_px"] == pytest.approx(1.3, abs=0.1)
     assert set(found["role"]) == {"sample", "background"}
-    alone, _ = measure_stacks(rows[2:], tmp_path, StackSettings())
+    alone = measure_stacks(rows[2:], tmp_path, StackSettings())
     assert len(alone["traces"]) == 6
 
 
 def test_images_come_back_as_written_and_name_their_stack(tmp_path):
     measured = measure_stack(row(**write_two(tmp_path, frames(cells()))), tmp_path, StackSettings())
-    write_images({"a": measured.images, "b.2": measured.images}, tmp_path / "images.tif")
-    once = (tmp_path / "images.tif").read_bytes()
-    write_images({"a": measured.images, "b.2": measured.images}, tmp_path / "images.tif")
-    assert (tmp_path / "images.tif").read_bytes() == once
+    for file in ("images.tif", "again.tif"):
+        with image_file(tmp_path / file) as keep:
+            keep("a", measured.images)
+            keep("b.2", measured.images)
+    assert (tmp_path / "images.tif").read_bytes() == (tmp_path / "again.tif").read_bytes()
     back = read_images(tmp_path / "images.tif")
     assert list(back) == ["a", "b.2"]
     np.testing.assert_array_equal(back["b.2"]["labels"], measured.images["labels"])

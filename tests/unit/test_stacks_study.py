@@ -117,7 +117,9 @@ def test_a_stated_calibration_needs_its_constants_and_no_calibration_stacks(stud
 def measured(study):
     project = Study.open(study)
     rows = project.table("stacks").to_dict("records")
-    tables, images = measure_stacks(rows, project.raw_data, stack_settings(project.experiment("stacks", "e")))
+    images = {}
+    given = stack_settings(project.experiment("stacks", "e"))
+    tables = measure_stacks(rows, project.raw_data, given, images.__setitem__)
     given = settings(project.experiment("stacks", "e"), background_subtracted=True)
     traces = with_verdicts(tables["traces"], tables["quality"])
     return tables, images, traces, calibrate(paired_cells(traces), given), given

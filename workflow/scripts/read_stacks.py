@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from mgk.jobs import job
-from mgk.stacks import measure_stacks, stack_settings, write_images
+from mgk.stacks import image_file, measure_stacks, stack_settings
 from mgk.tables import write_table
 
 with job(snakemake):
     given = stack_settings(snakemake.params.settings)
-    tables, images = measure_stacks(snakemake.params.rows, Path("raw_data"), given)
+    with image_file(snakemake.output.images) as keep:
+        tables = measure_stacks(snakemake.params.rows, Path("raw_data"), given, keep)
     for kind, table in tables.items():
         write_table(table, snakemake.output[kind])
-    write_images(images, snakemake.output.images)

@@ -44,7 +44,7 @@ def regions(images: Mapping[str, Mapping[str, np.ndarray]], rois: pd.DataFrame, 
     (Figure, str)
         The figure and its text alternative.
     """
-    shown = list(images)[:MOST_PANELS]
+    shown = list(quality["stack_id"])[:MOST_PANELS]
     fig, panels = _panels(shown, images)
     names, verdicts = _names(shown), quality.set_index("stack_id")
     parts = [f"Cells of {len(shown)} of {len(images)} stacks; bar: {BAR_PX} pixels."]

@@ -10,7 +10,7 @@ found in the mean image and stay where they are. Free Mg2+ is the business of `m
 tifffile and scikit-image are imported inside the functions that need them.
 """
 
-from mgk.stacks.images import read_images, write_images
+from mgk.stacks.images import image_file, read_images
 from mgk.stacks.measure import Measured, measure_stack, measure_stacks
 from mgk.stacks.row_checks import check_stack
 from mgk.stacks.settings import StackSettings, stack_settings
@@ -19,9 +19,9 @@ __all__ = [
     "Measured",
     "StackSettings",
     "check_stack",
+    "image_file",
     "measure_stack",
     "measure_stacks",
     "read_images",
     "stack_settings",
-    "write_images",
 ]

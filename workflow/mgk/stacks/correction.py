@@ -35,10 +35,10 @@ class Shading:
     flat: Mapping[str, np.ndarray | None]
 
     def corrected(self, image: np.ndarray, wavelength: str) -> np.ndarray:
-        """Return an image (height, width) without the offset, as even light would have given it."""
+        """Return an image of floats (height, width) without the offset, as even light would have given it."""
         flat = self.flat[wavelength]
-        net = np.asarray(image, float) - self.offset
-        return net if flat is None else net / flat
+        net = image - np.asarray(self.offset, image.dtype)
+        return net if flat is None else (net / flat).astype(image.dtype)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _flat(name: str, raw_data: Path, shape: tuple[int, int], offset: float) -> n
         raise InputError(f"{name}: has {size_words(image.shape)}; the stack has {size_words(shape)}")
     if not np.isfinite(image).all() or image.min() <= 0:
         raise InputError(f"{name}: a flat field must be above camera_offset_counts ({offset:g}) in every pixel")
-    return image / image.mean()
+    return (image / image.mean()).astype(np.float32)
 
 
 def find_background(row: Mapping, means: Mapping[str, np.ndarray]) -> Background:

@@ -5,7 +5,8 @@ edge), labels of the cells, and whether a pixel was saturated in any frame that 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,19 @@ from mgk.whole_files import whole_file
 PLANES = ("f340", "f380", "labels", "saturated")
 
 
-def write_images(images: Mapping[str, Mapping[str, np.ndarray]], path: Path | str) -> None:
-    """Write the images of stacks, by stack_id."""
+@contextmanager
+def image_file(path: Path | str) -> Iterator[Callable[[str, Mapping[str, np.ndarray]], None]]:
+    """Give a function (stack_id, images) that adds images of a stack to a file, which appears when all are in it."""
     import tifffile
 
     with whole_file(Path(path)) as beside, tifffile.TiffWriter(beside) as file:
-        for stack, planes in images.items():
+
+        def keep(stack: str, planes: Mapping[str, np.ndarray]) -> None:
             both = np.stack([np.asarray(planes[name], np.float32) for name in PLANES])
             words = {"axes": "CYX", "stack_id": stack, "planes": " ".join(PLANES)}
             file.write(both, photometric="minisblack", metadata=words, contiguous=False, software="mgk")
+
+        yield keep
 
 
 def read_images(path: Path | str) -> dict[str, dict[str, np.ndarray]]:

@@ -9,8 +9,8 @@ Signals are net (above the background) and per pixel of the region, in counts; t
 ratio after. Shifts in pixels, times in s.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +61,19 @@ class Measured:
 
 @dataclass(frozen=True)
 class _Reference:
-    """Raw mean images of the frames of the first pass, of their two halves, and the highest count of each pixel."""
+    """Raw mean images of the first and the second half of the frames of the first pass (one frame has no second half).
 
-    means: Mapping[str, np.ndarray]
-    halves: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
-    highest: Mapping[str, np.ndarray]
+    `shares` are the shares of the frames in each half; `saturated`: pixels at the limit in any of them.
+    """
+
+    halves: tuple[Mapping[str, np.ndarray], ...]
+    shares: tuple[float, ...]
+    saturated: Mapping[str, np.ndarray]
+
+    def mean(self, wavelength: str) -> np.ndarray:
+        """Return the mean image of all of these frames."""
+        parts = zip(self.halves, self.shares, strict=True)
+        return np.sum([half[wavelength] * np.float32(share) for half, share in parts], axis=0)
 
 
 @dataclass(frozen=True)
@@ -95,10 +103,13 @@ def measure_stack(
     pair = open_pair(row, raw_data)
     shading = read_shading(row, raw_data, pair.shape)
     limits = _limits(row, pair)
-    reference = _first_pass(pair, block_bytes)
-    means = {name: shading.corrected(reference.means[name], name) for name in WAVELENGTHS}
+    reference = _first_pass(pair, limits, block_bytes)
+    means = {name: shading.corrected(reference.mean(name), name) for name in WAVELENGTHS}
     background = find_background(row, means)
-    net = {name: _net(means[name], background, name) for name in WAVELENGTHS}
+    drift = _drift(reference, shading, background)
+    saturated = reference.saturated
+    del reference
+    net = {name: _net(means.pop(name), background, name) for name in WAVELENGTHS}
     registration = _register(net, given, shift_px)
     laid = {name: resampled(net[name], registration.kernels[name]) for name in WAVELENGTHS}
     labels, threshold = _labels(row, raw_data, laid["340"] + laid["380"], given)
@@ -106,7 +117,6 @@ def measure_stack(
     table, reasons = _second_pass(pair, regions, shading, background, registration, limits, block_bytes)
     traces = _traces(row, table, reasons, regions, given)
     rois = _rois(row, traces, regions, reasons, given)
-    drift = _drift(reference, shading, background)
     judged = _judge(registration, drift, rois, row, given)
     quality = _described(row) | {
         "experiment": row.get("experiment") or "", "temperature_c": _number(row, "temperature_c"),
@@ -121,37 +131,37 @@ def measure_stack(
         "n_saturated": int((rois["saturated_percent"] > 0).sum()),
         **_bleaching(traces), **judged,
     }  # fmt: skip
-    high = {name: (reference.highest[name] >= limits[name]).astype(float) for name in WAVELENGTHS}
-    saturated = np.any([resampled(high[name], registration.kernels[name]) > 0 for name in WAVELENGTHS], axis=0)
-    images = {"f340": laid["340"], "f380": laid["380"], "labels": labels, "saturated": saturated}
+    laid |= {f"saturated_{n}": resampled(saturated[n], registration.kernels[n]) > 0 for n in WAVELENGTHS}
+    images = {
+        "f340": laid["340"].astype(np.float32),
+        "f380": laid["380"].astype(np.float32),
+        "labels": labels,
+        "saturated": laid["saturated_340"] | laid["saturated_380"],
+    }
     return Measured(traces, rois, quality, images)
 
 
 def measure_stacks(
-    rows: list[Mapping], raw_data: Path, given: StackSettings
-) -> tuple[dict[str, pd.DataFrame], dict[str, dict[str, np.ndarray]]]:
-    """Measure every row of stacks.csv of an experiment.
+    rows: list[Mapping], raw_data: Path, given: StackSettings, keep: Callable[[str, Mapping], None] = lambda *_: None
+) -> dict[str, pd.DataFrame]:
+    """Measure every row of stacks.csv of an experiment; return `traces`, `rois` and `quality` in the order of the rows.
 
-    The shift is that of the filters. Cells without dye show too little to find it: their stacks take the median shift
-    of the others of their run.
-
-    Returns
-    -------
-    (tables, images)
-        `traces`, `rois` and `quality`, in the order of the rows; the mean images by stack_id.
+    The shift is that of the filters. Cells without dye show too little to find it: their stacks come last and take the
+    median shift of the others of their run. `keep` is called with the stack_id and the mean images of each stack, so
+    that those of one stack alone are in memory.
     """
-    measured = {row["stack_id"]: measure_stack(row, raw_data, given) for row in rows if row.get("role") != UNLOADED}
-    for row in rows:
-        if row.get("role") == UNLOADED:
-            shift = _usual_shift([m.quality for m in measured.values()], row)
-            measured[row["stack_id"]] = measure_stack(row, raw_data, given, shift_px=shift)
-    measured = [measured[row["stack_id"]] for row in rows]
-    tables = {
-        "traces": pd.concat([m.traces for m in measured], ignore_index=True),
-        "rois": pd.concat([m.rois for m in measured], ignore_index=True),
-        "quality": pd.DataFrame([m.quality for m in measured])[list(QUALITY_COLUMNS)],
+    measured: dict[str, Measured] = {}
+    for row in sorted(rows, key=lambda r: r.get("role") == UNLOADED):
+        shift = _usual_shift([m.quality for m in measured.values()], row) if row.get("role") == UNLOADED else None
+        found = measure_stack(row, raw_data, given, shift_px=shift)
+        keep(row["stack_id"], found.images)
+        measured[row["stack_id"]] = replace(found, images={})
+    ordered = [measured[row["stack_id"]] for row in rows]
+    return {
+        "traces": pd.concat([m.traces for m in ordered], ignore_index=True),
+        "rois": pd.concat([m.rois for m in ordered], ignore_index=True),
+        "quality": pd.DataFrame([m.quality for m in ordered])[list(QUALITY_COLUMNS)],
     }
-    return tables, {m.quality["stack_id"]: m.images for m in measured}
 
 
 def _usual_shift(found: list[Mapping], row: Mapping) -> tuple[float, float] | None:
@@ -197,22 +207,26 @@ def _limits(row: Mapping, pair: Pair) -> dict[str, float]:
     return pair.saturation if level is None else dict.fromkeys(WAVELENGTHS, float(level))
 
 
-def _first_pass(pair: Pair, block_bytes: int) -> _Reference:
+def _first_pass(pair: Pair, limits: Mapping[str, float], block_bytes: int) -> _Reference:
     n = min(pair.frames, REFERENCE_FRAMES)
     frames = [int(f) for f in np.linspace(0, pair.frames - 1, n).round()]
-    halves = tuple({name: np.zeros(pair.shape) for name in WAVELENGTHS} for _ in range(2))
-    highest = {name: np.full(pair.shape, -np.inf) for name in WAVELENGTHS}
-    middle = frames[n // 2] if n > 1 else pair.frames
-    for now, block in pair.blocks(frames, block_bytes):
+    parts = [frames[: n // 2], frames[n // 2 :]] if n > 1 else [frames]
+    saturated = {name: np.zeros(pair.shape, bool) for name in WAVELENGTHS}
+    halves = tuple(_mean_of(pair, part, limits, saturated, block_bytes) for part in parts)
+    return _Reference(halves, tuple(len(part) / n for part in parts), saturated)
+
+
+def _mean_of(pair: Pair, frames, limits, saturated, block_bytes: int) -> dict[str, np.ndarray]:
+    """Return mean images of some frames; mark their saturated pixels."""
+    # Sums of 64 counts of 16 bits are exact in 32 bits, at half the memory.
+    small = pair.channels["340"].dtype.itemsize <= 2
+    total = {name: np.zeros(pair.shape, np.float32 if small else np.float64) for name in WAVELENGTHS}
+    for _, block in pair.blocks(frames, block_bytes):
         for name in WAVELENGTHS:
-            for frame, image in zip(now, block[name], strict=True):
-                halves[int(frame >= middle)][name] += image
-                np.maximum(highest[name], image, out=highest[name])
-    means = {name: (halves[0][name] + halves[1][name]) / n for name in WAVELENGTHS}
-    counts = (sum(f < middle for f in frames), sum(f >= middle for f in frames))
-    if counts[1]:
-        halves = tuple({k: v / c for k, v in half.items()} for half, c in zip(halves, counts, strict=True))
-    return _Reference(means, halves, highest)
+            for image in block[name]:
+                total[name] += image
+                saturated[name] |= image >= limits[name]
+    return {name: image / np.asarray(len(frames), image.dtype) for name, image in total.items()}
 
 
 def _net(image: np.ndarray, background: Background, wavelength: str) -> np.ndarray:
@@ -349,12 +363,10 @@ def _rois(row: Mapping, traces: pd.DataFrame, regions, lost: Mapping[int, str], 
 
 def _drift(reference: _Reference, shading: Shading, background: Background) -> tuple[float, float]:
     """Return by how much the picture moves from the first half of the frames to the second, (y, x) in pixels."""
-    first, second = (
-        sum(_net(shading.corrected(half[name], name), background, name) for name in WAVELENGTHS)
-        for half in reference.halves
-    )
-    if not second.any() or not reference.halves[1]["340"].any():
+    if len(reference.halves) < 2:
         return float("nan"), float("nan")
+    nets = ([_net(shading.corrected(half[n], n), background, n) for n in WAVELENGTHS] for half in reference.halves)
+    first, second = (at_340 + at_380 for at_340, at_380 in nets)
     return find_shift(first, second).shift_px
 
 

@@ -15,7 +15,8 @@ SMOOTHING_PX = 1.0
 MINIMUM_AREA_PX = 30
 # Two cells whose middles are nearer than this are one. Assumed, no source.
 SEPARATION_PX = 5
-# What is clearly above the background: so many times its noise, and not this many times darker than the brightest. Assumed.
+# What is clearly above the background: so many times its noise, and not this many times darker than the brightest.
+# Assumed, no source.
 NOISES, DEPTH = 6, 200
 
 

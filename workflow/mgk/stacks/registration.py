@@ -75,11 +75,11 @@ def _levelled(image: np.ndarray) -> np.ndarray:
 
 def resampled(image: np.ndarray, kernels: tuple[Kernel, Kernel]) -> np.ndarray:
     """Return an image (height, width) laid by kernels along y and x; NaN where they reach beyond its edges."""
-    laid = np.asarray(image, float)
+    laid = image if image.dtype.kind == "f" else image.astype(np.float32)
     for axis, kernel in enumerate(kernels):
         total = np.zeros_like(laid)
         for offset, weight in kernel:
-            total += weight * _moved(laid, offset, axis)
+            total += np.asarray(weight, laid.dtype) * _moved(laid, offset, axis)
         laid = total
     return laid
 
