@@ -230,6 +230,53 @@ def test_a_layout_of_the_wrong_size_and_missing_roles_come_with_everything_else(
     assert len(found) >= 2
 
 
+def edit_layout(study, name, change):
+    path = study / "raw_data" / "layouts" / name
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    change(table)
+    table.to_csv(path, index=False)
+
+
+def test_wells_without_protein_mg_atp_or_time_come_at_once_with_file_row_and_what_is_allowed(study):
+    def of_assay(t):
+        t.loc[3, ["protein_ug", "sample_ul"]] = ["0", ""]  # A4, and no volume for the protein plate
+        t.loc[4, ["magnesium_total_mm", "time_min"]] = ""
+        t.loc[0, ["standard_nmol", "standard_um"]] = ["", "5"]
+
+    def of_coupled(t):
+        t.loc[t["role"].isin(["total", "ouabain"]), "atp_mm"] = ""
+
+    edit_layout(study, "microsomes_plate1.csv", of_assay)
+    edit_layout(study, "coupled_run1.csv", of_coupled)
+    edit_layout(study, "microsomes_protein.csv", lambda t: t.__setitem__("sample_ul", ""))
+    found = {p for p in problems_of(study) if "manifest" not in p and "row" in p}
+    need = "must not be empty for wells with enzyme in the analysis"
+    assert (
+        "raw_data/layouts/microsomes_plate1.csv, row 5, protein_ug: '0': A4: must be above 0 ug, or C01-m1 has to be a "
+        "sample of microsomes_protein, with sample_ul here"
+    ) in found
+    for column in ("magnesium_total_mm", "time_min"):
+        assert f"raw_data/layouts/microsomes_plate1.csv, row 6, {column}: A5: {need} atpase_activity" in found
+    assert any("plate1.csv, row 2, standard_nmol: A1: must not be empty for a standard" in p for p in found)
+    assert f"raw_data/layouts/coupled_run1.csv, row 1, atp_mm: {need} coupled_assay" in found
+    assert any("microsomes_protein.csv, row 1, sample_ul: must not be empty for a sample" in p for p in found)
+    assert len(found) == 6
+
+
+def test_a_preparation_of_two_animals_and_a_plate_of_two_dilutions_are_problems(study):
+    def change(t):
+        t.loc[4, ["animal_id", "dilution_factor"]] = ["C09", "2"]
+
+    edit_layout(study, "microsomes_plate1.csv", change)
+    found = [p for p in problems_of(study) if "manifest" not in p]
+    place = "raw_data/layouts/microsomes_plate1.csv, row 6"
+    assert found == [
+        f"{place}, dilution_factor: '2': samples and blanks of a plate must be diluted alike; row 4 has 1",
+        f"{place}, animal_id: 'C09': preparation C01-m1 has C01 in row 5 of layouts/microsomes_plate1.csv; it must be "
+        "one",
+    ]
+
+
 @pytest.mark.parametrize(
     ("experiment", "calibration", "missing"),
     [("neurons", "in_situ", ["rmin", "rmax"]), ("platelets", "titration", ["standard"])],

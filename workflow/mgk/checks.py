@@ -461,12 +461,16 @@ def _check_plates(study: Study) -> list[Problem]:
             problems.append(Problem(PLATES, i + 2, "layout", "", f"must name a layout for {row['experiment']}"))
     unreadable = {p.value for p in problems if p.column in ("file", "layout")}
     problems += _check_other_plates(named)
-    found, held = _check_layouts(study, named, unreadable)
+    found, layouts = _check_layouts(study, named, unreadable)
     problems += found
-    for name in [n for n in experiments if n in held]:
-        missing = [f"{r} ({ROLES[r]})" for r in roles[name] if r not in held[name]]
+    for name, rows in named.groupby("experiment", sort=False):
+        if not set(rows["layout"]) - {""} <= set(layouts):
+            continue
+        held = {role for layout in set(rows["layout"]) - {""} for role in layouts[layout]["role"]}
+        missing = [f"{r} ({ROLES[r]})" for r in roles[name] if r not in held]
         allowed = f"no well of its layouts has the role {', '.join(missing)}"
-        problems += [Problem(PLATES, None, "layout", name, allowed)] if missing else []
+        problems += [Problem(PLATES, None, "layout", name, allowed)] if missing and held else []
+        problems += _check_assay(rows, layouts, experiments[name])
     for name, settings in experiments.items():
         problems += _check_medium(study, f"{name}.medium", settings.get("medium", ""))
         titration = settings.get("titration")
@@ -511,26 +515,40 @@ def _needed_roles(settings: dict) -> list[str]:
     return roles
 
 
-def _check_layouts(study: Study, table: pd.DataFrame, unreadable: set[str]) -> tuple[list[Problem], dict[str, set]]:
+def _check_layouts(
+    study: Study, table: pd.DataFrame, unreadable: set[str]
+) -> tuple[list[Problem], dict[str, pd.DataFrame]]:
     """Each layout must be in order, and fit its plate and the names of its reads.
 
-    Returns the problems, and the roles that the layouts of each experiment hold, where all of them can be read.
+    Returns the problems, and the layouts that can be read, by name.
     """
-    problems, held, broken = [], {}, set()
+    problems, layouts, broken = [], {}, set()
     for i, row in table.iterrows():
-        layout = pd.DataFrame()
-        if row["layout"] and row["layout"] not in unreadable:
+        if row["layout"] and row["layout"] not in unreadable | set(layouts):
             layout, found = study.read_table(f"raw_data/{row['layout']}", "layout")
             problems += found
-            if not found:
-                held.setdefault(row["experiment"], set()).update(layout["role"])
-            elif found:
+            if found:
                 broken.add(row["experiment"])
+            else:
+                layouts[row["layout"]] = layout
         if row["file"] not in unreadable and row["experiment"] not in broken:
             record = row.astype(object).where(row.notna(), None).to_dict()
-            record["layout"] = record["layout"] if not layout.empty else ""
+            record["layout"] = record["layout"] if record["layout"] in layouts else ""
             problems += [Problem(PLATES, i + 2, "", "", text) for text in plate_problems(record, study.raw_data)]
-    return problems, {name: roles for name, roles in held.items() if name not in broken}
+    return problems, layouts
+
+
+def _check_assay(plates: pd.DataFrame, layouts: dict[str, pd.DataFrame], settings: dict) -> list[Problem]:
+    """The layouts of an ATPase assay say of each well what its analysis needs: Mg2+, ATP, time, protein."""
+    from mgk.atpase.layouts import OF_ENZYME, layout_problems
+
+    asked = settings.get("analysis", [])
+    problems = []
+    for analysis in [a for a in OF_ENZYME if a in ([asked] if isinstance(asked, str) else asked)]:
+        for name, row, column, value, allowed in layout_problems(plates, layouts, analysis):
+            in_rows = not name.endswith(".toml")
+            problems.append(Problem(f"raw_data/{name}", row if in_rows else None, column, value, allowed))
+    return problems
 
 
 def _check_stacks(study: Study) -> list[Problem]:
