@@ -12,6 +12,7 @@ from scipy.stats import t as t_distribution
 from statsmodels.stats.anova import anova_lm
 
 from mgk import atpase
+from mgk.atpase import standards
 from mgk.fitting import fit_curve
 from mgk.tables import InputError, write_table
 
@@ -227,20 +228,35 @@ def test_standard_error_is_the_scatter_of_repeated_plates():
     assert 0.88 <= inside.mean() <= 1
 
 
-def test_the_error_of_the_slope_enters_once_and_fieller_uses_the_fewest_degrees_of_freedom():
+def test_the_error_of_the_slope_enters_once_and_fieller_has_the_degrees_of_freedom_of_both_errors():
     wells = plate(seed=2, noise=0.03)
     noise = np.random.default_rng(4).normal(0, 0.05, len(wells)) * (wells["role"] == "standard")
     wells = wells.assign(value=wells["value"] + noise)
     curve = atpase.fit_standards("p1", wells)
     var_slope = curve.covariance[1, 1]
-    # 6 levels of Mg2+ in total and ouabain, duplicates: 12 degrees of freedom against 14 of the curve
-    quantile = t_distribution.ppf(0.975, 12)
     for row in analyse(wells).itertuples():
         value = row.ouabain_sensitive_activity
         assert row.se**2 == pytest.approx(row.replicate_se**2 + value**2 * var_slope / curve.slope**2)
         var = (row.replicate_se * curve.slope) ** 2
-        expected = atpase.fieller(value * curve.slope, curve.slope, var, var_slope, 0, quantile)
-        assert (row.ci_low, row.ci_high) == pytest.approx(expected)
+        # Fieller: both limits lie as many standard errors from the estimate, those of the limit itself
+        low, high = (
+            abs(value - limit) * curve.slope / math.sqrt(var + limit**2 * var_slope)
+            for limit in (row.ci_low, row.ci_high)
+        )
+        assert low == pytest.approx(high)
+        # 12 degrees of freedom of the replicates at the most, 14 of the curve; together more than either
+        assert t_distribution.ppf(0.975, 26) < low < t_distribution.ppf(0.975, 2)
+
+
+def test_the_growth_of_scatter_is_that_of_the_groups():
+    rng = np.random.default_rng(6)
+    x = np.repeat(np.linspace(0, 5, 40), 5)
+    squares = 0.02**2 * (1 + (0.8 * x) ** 2) * rng.chisquare(3, x.size)
+    found = standards.growth_of_scatter(x, squares, np.full(x.size, 3))
+    assert found == pytest.approx(0.8**2, rel=0.5)
+    # exactly equal scatter, and none at all
+    assert standards.growth_of_scatter(x, np.full(x.size, 0.1), np.full(x.size, 3)) == pytest.approx(0, abs=1e-4)
+    assert standards.growth_of_scatter(x, np.zeros(x.size), np.full(x.size, 3)) == 0
 
 
 @settings(max_examples=6, deadline=None)

@@ -47,12 +47,34 @@ class TestSaturation:
         assert "saturates: the standards of 80, 100 nmol are left out" in curves["p2"].reason
         flagged = table[table["flag"].str.contains("above the linear range, where the curve saturates")]
         assert flagged[KEYS].to_numpy().tolist() == [["p2", "B1-m", 6.0]]
-        assert flagged["ouabain_sensitive_activity"].notna().all()
+        assert flagged["flag"].str.endswith("saturates: a lower limit").all()
+        # censored: lower limits without an error, the resistant part untouched
+        for which in ("total_", ""):
+            assert np.isposinf(flagged[f"{which}ci_high"]).all()
+            assert np.isfinite(flagged[f"{which}ci_low"]).all()
+            assert flagged[f"{which}se"].isna().all()
+        assert np.isfinite(flagged["ouabain_resistant_ci_high"]).all()
+        amounts = atpase.amounts_table(before_and_after[1], curves)
+        beyond = amounts[amounts["flag"].str.contains("above the linear range")]
+        assert len(beyond) == 1
+        assert np.isposinf(beyond["ci_high"]).all()
         gates = atpase.gates_table(table, before_and_after[1], curves, quality())
         excluded = gates[gates["verdict"] == "exclude"]
         assert excluded[["gate", *KEYS]].to_numpy().tolist() == [["range of the standards", "p2", "B1-m", 6.0]]
         fits = atpase.fit_animals(table, ["michaelis_menten"], ["free_magnesium"])
         assert {a.animal_id: a.left_out for a in fits} == {"A1": 0, "B1": 1, "B2": 0}
+
+    def test_what_rests_on_saturated_standards_is_weak_at_the_best(self, before_and_after):
+        for wells, on_two in zip(before_and_after, ({"identified"}, {"weak"}), strict=True):
+            table, _ = analyse(wells)
+            fits = atpase.kinetic_fits(atpase.fit_animals(table, ["michaelis_menten"], ["free_magnesium"]), "e")
+            of_animals = fits[fits["unit_id"] != ""]
+            assert set(of_animals.loc[of_animals["unit_id"] == "A1", "verdict"]) == {"identified"}
+            second = of_animals[of_animals["unit_id"] != "A1"]
+            assert set(second["verdict"]) == on_two
+        assert second["reason"].str.contains("standards: saturates: the standards of 80, 100 nmol are left out").all()
+        groups = fits[(fits["unit_id"] == "") & (fits["group"] == second["group"].iloc[0])]
+        assert groups["reason"].str.contains("cells weak").all()
 
     def test_the_other_plate_does_not_change_by_a_bit(self, before_and_after):
         before, after = (analyse(wells)[0].query("plate_id == 'p1'") for wells in before_and_after)
@@ -61,9 +83,11 @@ class TestSaturation:
     def test_the_plate_itself_is_as_if_nobody_had_pipetted_what_saturates(self, before_and_after):
         hurt = before_and_after[1]
         without = hurt[(hurt["plate_id"] != "p2") | ~(hurt["standard_nmol"] > 60)]
-        numbers = [c for c in atpase.ACTIVITY_COLUMNS if c != "flag"]
+        numbers = [c for c in atpase.ACTIVITY_COLUMNS if c not in ("flag", "standard_curve")]
         after, alone = analyse(hurt)[0], analyse(without)[0]
-        pd.testing.assert_frame_equal(after[numbers], alone[numbers], check_exact=True)
+        inside = ~after["flag"].str.contains("lower limit")
+        assert (~inside).sum() == 1
+        pd.testing.assert_frame_equal(after.loc[inside, numbers], alone.loc[inside, numbers], check_exact=True)
 
     def test_a_sample_above_changes_no_other_activity_by_a_bit(self, before_and_after):
         hurt = before_and_after[1]

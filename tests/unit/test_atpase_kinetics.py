@@ -24,7 +24,7 @@ def points(curve, seed=0, cv=0.03, animals=(("C1", "control"), ("C2", "control")
                 "animal_id": animal, "condition": condition, "plate_id": f"p{i}", "magnesium_free_mm": x,
                 "magnesium_total_mm": 3 * x / (0.1 * scale + x) + x, "mgatp_mm": 3 * x / (0.1 * scale + x),
                 "atp_mm": 3.0, "ouabain_sensitive_activity": v * (1 + cv * rng.normal()), "replicate_se": cv * v,
-                "scale_cv": 0.0, "depletion_percent": 1.0, "flag": "",
+                "scale_cv": 0.0, "depletion_percent": 1.0, "standard_curve": "", "flag": "",
             })  # fmt: skip
     return pd.DataFrame(rows)
 

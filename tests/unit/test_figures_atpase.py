@@ -56,6 +56,7 @@ def results():
                         "magnesium_total_mm": x + 2,
                         "ouabain_sensitive_activity": vmax * x / (0.6 + x),
                         "replicate_se": 0.3,
+                        "depletion_percent": 1.0,
                         "flag": "",
                     }
                 )
@@ -103,12 +104,22 @@ def test_activity_draws_points_fits_and_verdicts(results):
     assert [line.get_linestyle() for line in dashed] == ["--"] * 4
 
 
+def test_points_that_are_not_fitted_are_hollow(results):
+    table, fits = results
+    table.loc[table.index[0], "depletion_percent"] = 20.0
+    free = figures.activity(table, fits).axes[0]
+    assert free.get_legend().texts[-1].get_text() == "not fitted"
+    hollow = [c for c in free.containers if c.lines[0].get_markerfacecolor() == "none"]
+    assert [len(c.lines[0].get_xdata()) for c in hollow] == [1]
+    assert figures.describe_activity(table, fits).endswith("; 1 are hollow, not fitted.")
+
+
 def test_text_alternative_says_what_is_known(results, tmp_path):
     table, fits = results
     text = figures.describe_activity(table, fits)
     assert "control, K0.5 against Free Mg²⁺: 0.6 u, 95 % interval 0.3 to 1.2, 2 animals." in text
     assert "low, Vmax against Total Mg²⁺: not identified (no cell)." in text
-    assert text.endswith("0 of 20 points carry a flag.")
+    assert text.endswith("0 of 20 points carry a flag; 0 are hollow, not fitted.")
     path = style.save(figures.activity(table, fits), tmp_path / "a.svg", text)
     assert "not identified" in path.read_text(encoding="utf-8")
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.optimize import curve_fit
 
 from mgk import magnesium as m
-from mgk.magnesium.draws import effective_df, interval, normal_draws, widening
+from mgk.magnesium.draws import calibrated_level, interval, normal_draws, widening
+from mgk.statistics import effective_df
 from mgk.tables.problems import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -36,6 +37,20 @@ def test_effective_degrees_of_freedom():
     assert effective_df([1.0, 1.0], [4, 4]) == 8
     assert effective_df([1.0, 0.0], [3, 100]) == 3
     assert effective_df([0.0, 0.0], [3, 3]) == math.inf
+
+
+def test_the_level_is_raised_where_three_wells_hold_most_of_the_variance_and_lowered_where_many_parts_are_small():
+    # Satterthwaite's interval covers 93 % in the one case and 97 % in the other (docs/validation_magnesium.md)
+    assert 0.957 < calibrated_level(1, [0.83, 0.17], [2, 17]) < 0.99
+    assert 0.90 < calibrated_level(1, [0.25] * 4, [2] * 4) < 0.945
+    assert calibrated_level(1, [0.5, 0.5], [60, 60]) == pytest.approx(0.95, abs=0.015)
+    # it depends on the shares alone, and not on the unit
+    assert calibrated_level(1, [83.0, 17.0], [2, 17]) == pytest.approx(calibrated_level(1, [0.83, 0.17], [2, 17]))
+
+
+def test_one_part_alone_needs_no_calibration():
+    assert calibrated_level(1, [2.0], [2]) == pytest.approx(0.95, abs=0.015)
+    assert calibrated_level(1, [0.0, 0.0], [2, 5]) == 0.95
 
 
 def test_widened_normal_draws_are_those_of_a_t():

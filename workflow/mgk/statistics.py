@@ -9,6 +9,7 @@ together, and the animals that they come from. Limits: one grouping level above 
 whatever their number of cells, except in the mixed model; meta-analysis lives elsewhere.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from scipy.stats import t
 from mgk.fitting import WEAK_FOLD, Estimate
 from mgk.tables.problems import InputError
 
+# Below this, a t has no mean, and its quantiles are noise.
+FEWEST_DF = 1.0
 # Sizes of what may not be there at all, so that an interval with zero in it leaves open whether there is any. Not among
 # them: potentials, levels and slopes of which zero is a value like any other; differences, which have a test.
 ABSENT_AT_ZERO = frozenset({
@@ -228,6 +231,13 @@ def _mixed_model(table: pd.DataFrame, names, of_animals: Comparison, level: floa
     counts = table["cell"].nunique(), table["animal"].nunique()
     method = "mixed model, random intercept of the animal, REML"
     return _t_test(*numbers, of_animals.df, counts, method, "", level)
+
+
+def effective_df(variances, degrees) -> float:
+    """Return the degrees of freedom of a sum of variances (Welch 1947, Satterthwaite 1946); inf where there is none."""
+    variances, degrees = np.asarray(variances, float), np.asarray(degrees, float)
+    total, spread = math.fsum(variances), math.fsum(variances**2 / degrees)
+    return max(total**2 / spread, FEWEST_DF) if spread > 0 else math.inf
 
 
 COMPARISON_COLUMNS = (

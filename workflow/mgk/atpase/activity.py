@@ -9,22 +9,27 @@ Units: phosphate in nmol per well, activity in umol/mg/h (which is nmol/ug/h) an
 is 16.67 nmol/mg/min), concentrations in mM, signal in AU.
 
 Uncertainty: every activity is one linear combination N of the wells' signals, divided by the slope b of the plate's
-standard curve. Wells have independent errors (an additive part, that of the standards at 0 nmol, and a proportional
-part seen in the replicates of the preparation). What total and resistant activity share cancels before any error is
-counted: nonenzymatic wells and intercept have the weight zero in the sensitive activity, and b divides the difference
-once. `se` is that of N/b, with the error of the protein assay where there is one; `replicate_se` leaves out what all
-activities of a preparation on a plate have in common, b and protein; `scale_cv` is the relative error of these two.
+standard curve. Wells have independent errors, whose size is seen in the replicates of the preparation: the scatter of
+its faintest wells, and its growth with what the enzyme adds to them. What total and resistant activity share cancels
+before any error is counted: nonenzymatic wells and intercept have the weight zero in the sensitive activity, and b
+divides the difference once. `se` is that of N/b, with the error of the protein assay where there is one; `replicate_se`
+leaves out what all activities of a preparation on a plate have in common, b and protein; `scale_cv` is the relative
+error of these two. Intervals are Fieller's, for total, resistant and sensitive activity each, with the degrees of
+freedom of Satterthwaite over wells and slope. Above the straight part of a curve that saturates a total or resistant
+activity is *censored*, a lower limit without an error: its interval is open above, and so is that of the difference on
+the side of the part that is censored.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy.stats import t as t_distribution
 
-from mgk.atpase.standards import LEVEL, StandardCurve, fieller, place, usable
+from mgk.atpase.standards import BEYOND, LEVEL, StandardCurve, fieller, growth_of_scatter, is_censored, place, usable
 from mgk.solutions import solve_solution
+from mgk.statistics import effective_df
 from mgk.study import Study
 from mgk.tables import InputError, read_table
 
@@ -39,14 +44,17 @@ READ_NAME = "phosphate"
 # Replicates are remarked upon when they differ by so many times the median of their preparation, and by this share
 # (assumed, no source).
 DIFFER_TIMES, DIFFER_SHARE = 6.0, 0.15
+# Degrees of freedom of the replicates from which on the growth of their scatter is sought (assumed, no source).
+FEWEST_FOR_GROWTH = 8
 # Columns of a layout that are text even where nothing stands in them.
 SPARSE_TEXT = ("sample_id", "animal_id", "preparation_id", "condition")
 ACTIVITY_COLUMNS = (
     "sample_id", "animal_id", "preparation_id", "condition", "plate_id", "magnesium_total_mm", "magnesium_free_mm",
-    "atp_mm", "mgatp_mm", "total_activity", "total_se", "ouabain_resistant_activity", "ouabain_resistant_se",
-    "ouabain_sensitive_activity", "se", "replicate_se", "scale_cv", "ci_low", "ci_high", "unit",
+    "atp_mm", "mgatp_mm", "total_activity", "total_se", "total_ci_low", "total_ci_high", "ouabain_resistant_activity",
+    "ouabain_resistant_se", "ouabain_resistant_ci_low", "ouabain_resistant_ci_high", "ouabain_sensitive_activity",
+    "se", "replicate_se", "scale_cv", "ci_low", "ci_high", "unit",
     "total_nmol_mg_min", "ouabain_resistant_nmol_mg_min", "ouabain_sensitive_nmol_mg_min", "se_nmol_mg_min",
-    "protein_ug", "n_total", "n_ouabain", "n_nonenzymatic", "depletion_percent", "flag",
+    "protein_ug", "n_total", "n_ouabain", "n_nonenzymatic", "depletion_percent", "standard_curve", "flag",
 )  # fmt: skip
 
 
@@ -63,18 +71,29 @@ class _Activity:
 
 @dataclass(frozen=True)
 class _WellError:
-    """Standard deviation of a well: additive part, and a proportional part of the signal above the intercept.
+    """Variance of a well: p + q x^2, x the signal above that of the preparation's faintest wells.
 
-    `difference` is the median over the preparation of how far replicates differ, relative to their mean.
+    `parts` are (p, q), with their `covariance`; `signals` those of the faintest and the brightest wells, beyond which
+    the variance stays what it is there; `difference` is the median over the preparation of how far replicates differ,
+    relative to their mean.
     """
 
-    additive: float
-    proportional: float
-    dof: int
+    parts: np.ndarray
+    covariance: np.ndarray
+    signals: tuple[float, float]
     difference: float
 
-    def variance(self, net_signal) -> np.ndarray:
-        return self.additive**2 + (self.proportional * np.asarray(net_signal)) ** 2
+    @property
+    def known(self) -> bool:
+        """Whether there were replicates."""
+        return bool(np.isfinite(self.parts).all())
+
+    def of_sum(self, weights, net_signals) -> tuple[float, float]:
+        """Return the variance of a weighted sum of wells and its degrees of freedom (Satterthwaite)."""
+        squares, x = np.square(weights), np.clip(net_signals, *self.signals) - self.signals[0]
+        along = np.array([squares.sum(), (squares * x**2).sum()])
+        variance, spread = float(along @ self.parts), float(along @ self.covariance @ along)
+        return variance, 2 * variance**2 / spread if spread > 0 else np.inf
 
 
 def load_wells(project: Study, experiment: str) -> pd.DataFrame:
@@ -151,8 +170,9 @@ def activity_table(
     Returns
     -------
     DataFrame
-        Columns `ACTIVITY_COLUMNS`. A value that cannot be had is NaN, and `flag` says why; `se`, `replicate_se` and
-        the interval (Fieller, 95 %) belong to the sensitive activity.
+        Columns `ACTIVITY_COLUMNS`. A value that cannot be had is NaN, and `flag` says why; `se`, `replicate_se`,
+        `ci_low` and `ci_high` belong to the sensitive activity. Intervals are 95 %. `standard_curve` says what is wrong
+        with the curve that they rest on.
 
     Raises
     ------
@@ -216,29 +236,34 @@ def _check_dilutions(wells: pd.DataFrame) -> None:
 
 
 def _well_error(curve: StandardCurve, preparation: pd.DataFrame) -> _WellError:
-    """Take the additive error from the standards, and the proportional error from this preparation's replicates.
+    """Take the scatter of wells from this preparation's replicates, so that a bad well of one does not touch another.
 
-    Each preparation has its own, so that a bad well of one does not touch another.
+    Its growth is that of the highest restricted likelihood; with few replicates, that of the standards.
     """
-    additive = np.nan_to_num(curve.residual_sd**2)
     replicates = [
         y.to_numpy(float) - curve.intercept
         for _, y in usable(preparation).groupby(["role", "magnesium_total_mm", "atp_mm"])["value"]
+        if len(y) > 1
     ]
-    relative, dof = _pooled_variance([net / net.mean() for net in replicates])
-    # The replicates hold the additive part too, and it is not counted twice.
-    of_additive = np.sum([(net.size - 1) * additive / net.mean() ** 2 for net in replicates]) / dof if dof else 0.0
-    differences = [np.ptp(net) / abs(net.mean()) for net in replicates if net.size > 1]
-    proportional = float(np.sqrt(np.maximum(relative - of_additive, 0.0)))
-    difference = float(np.median(differences)) if differences else np.nan
-    return _WellError(float(np.sqrt(additive)), proportional, dof, difference)
-
-
-def _pooled_variance(groups) -> tuple[float, int]:
-    """Return the variance within groups and its degrees of freedom; NaN without replicates."""
-    dof = int(np.sum([g.size - 1 for g in groups], dtype=int))
-    squares = np.sum([np.sum((g - g.mean()) ** 2) for g in groups])
-    return (float(squares) / dof, dof) if dof else (np.nan, 0)
+    if not replicates:
+        return _WellError(np.full(2, np.nan), np.full((2, 2), np.nan), (0.0, 0.0), np.nan)
+    signal, dofs = np.array([net.mean() for net in replicates]), np.array([net.size - 1 for net in replicates])
+    squares = np.array([np.sum((net - net.mean()) ** 2) for net in replicates])
+    difference = float(np.median([np.ptp(net) / abs(net.mean()) for net in replicates]))
+    estimated = dofs.sum() >= FEWEST_FOR_GROWTH and np.ptp(signal) > 0 and (squares > 0).any()
+    signals = (float(signal.min()) if estimated else 0.0, float(max(signal.max(), 0.0)))
+    x = np.maximum(signal - signals[0], 0.0)
+    of_standards = float(np.nan_to_num(curve.spread_per_nmol / curve.slope)) ** 2
+    growth = growth_of_scatter(x, squares, dofs) if estimated else of_standards
+    relative = 1 + growth * x**2
+    p = np.sum(squares / relative) / (dofs.sum() - estimated)
+    parts = p * np.array([1.0, growth])
+    if estimated:
+        basis = np.stack([np.ones_like(x), x**2])
+        covariance = np.linalg.inv(basis * dofs / (2 * (p * relative) ** 2) @ basis.T)
+    else:
+        covariance = 2 / dofs.sum() * np.outer(parts, parts)
+    return _WellError(parts, covariance, signals, difference)
 
 
 def _activity_row(curve: StandardCurve, error: _WellError, tubes: pd.DataFrame, blanks: pd.DataFrame) -> dict:
@@ -249,6 +274,9 @@ def _activity_row(curve: StandardCurve, error: _WellError, tubes: pd.DataFrame, 
     total = _combine(curve, error, used, means, {"total": rates["total"]}, protein_cv)
     resistant = _combine(curve, error, used, means, {"ouabain": rates["ouabain"]}, protein_cv)
     sensitive = _combine(curve, error, used, means, {"total": rates["total"], "ouabain": -rates["ouabain"]}, protein_cv)
+    above = {role: is_censored(curve, (means[role] - curve.intercept) / curve.slope) for role in SAMPLES}
+    total, resistant = _opened(total, high=above["total"]), _opened(resistant, high=above["ouabain"])
+    sensitive = _opened(sensitive, high=above["total"], low=above["ouabain"])
     depletion = _depletion_percent(curve, used["total"], means)
     described = tubes[tubes["role"] == "total"] if (tubes["role"] == "total").any() else tubes
     first = described.iloc[0]
@@ -257,8 +285,12 @@ def _activity_row(curve: StandardCurve, error: _WellError, tubes: pd.DataFrame, 
         **{c: first[c] for c in ("magnesium_total_mm", "atp_mm")},
         "total_activity": total.value,
         "total_se": total.se,
+        "total_ci_low": total.ci_low,
+        "total_ci_high": total.ci_high,
         "ouabain_resistant_activity": resistant.value,
         "ouabain_resistant_se": resistant.se,
+        "ouabain_resistant_ci_low": resistant.ci_low,
+        "ouabain_resistant_ci_high": resistant.ci_high,
         "ouabain_sensitive_activity": sensitive.value,
         "se": sensitive.se,
         "replicate_se": sensitive.replicate_se,
@@ -273,8 +305,17 @@ def _activity_row(curve: StandardCurve, error: _WellError, tubes: pd.DataFrame, 
         "protein_ug": float(tubes["protein_ug"].mean()),
         **{f"n_{role}": len(wells) for role, wells in used.items()},
         "depletion_percent": depletion,
+        "standard_curve": curve.reason,
         "flag": "; ".join(_flags(curve, error, pd.concat([tubes, blanks]), means, depletion)),
     }
+
+
+def _opened(found: _Activity, *, high: bool, low: bool = False) -> _Activity:
+    """Return an activity with the ends of its interval open where what it is read from is censored."""
+    if not (high or low):
+        return found
+    ends = {"ci_low": -np.inf if low else found.ci_low, "ci_high": np.inf if high else found.ci_high}
+    return replace(found, se=np.nan, replicate_se=np.nan, **ends)
 
 
 def _rate_per_nmol(wells: pd.DataFrame) -> np.ndarray:
@@ -298,19 +339,18 @@ def _combine(
     """
     if any(w.size == 0 for w in weights.values()) or curve.verdict == "not_identified":
         return _Activity(np.nan, np.nan, np.nan, np.nan, np.nan)
-    every = np.concatenate(list(weights.values()))
-    blank_weight = -float(np.sum(every))
-    if abs(blank_weight) < 1e-12 * np.sum(np.abs(every)):
-        blank_weight = 0.0
-    numerator = float(np.sum([w @ used[role]["value"].to_numpy(float) for role, w in weights.items()]))
-    variance = float(np.sum([w @ w * error.variance(means[role] - curve.intercept) for role, w in weights.items()]))
-    if blank_weight:
-        n = max(len(used["nonenzymatic"]), 1)
-        numerator += blank_weight * means["nonenzymatic"]
-        variance += blank_weight**2 * error.variance(means["nonenzymatic"] - curve.intercept) / n
+    roles = {role: (w, used[role]["value"].to_numpy(float)) for role, w in weights.items()}
+    blank_weight = -float(np.sum(np.concatenate(list(weights.values()))))
+    if abs(blank_weight) > 1e-12 * np.sum(np.abs(np.concatenate(list(weights.values())))):
+        blanks = used["nonenzymatic"]["value"].to_numpy(float)
+        roles["nonenzymatic"] = (np.full(blanks.size, blank_weight / max(blanks.size, 1)), blanks)
+    numerator = float(np.sum([w @ y if y.size else np.nan for w, y in roles.values()]))
+    every = np.concatenate([w for w, _ in roles.values()])
+    signals = np.concatenate([np.full(w.size, means[role] - curve.intercept) for role, (w, _) in roles.items()])
+    variance, dof = error.of_sum(every, signals)
     value = numerator / curve.slope
     var_slope = curve.covariance[1, 1] + (curve.slope * protein_cv) ** 2  # protein divides as the slope does
-    quantile = t_distribution.ppf(0.5 + LEVEL / 2, min(error.dof, curve.dof)) if error.dof else np.nan
+    quantile = t_distribution.ppf(0.5 + LEVEL / 2, effective_df([variance, value**2 * var_slope], [dof, curve.dof]))
     low, high = fieller(numerator, curve.slope, variance, var_slope, 0.0, quantile)
     return _Activity(
         value=value,
@@ -341,7 +381,7 @@ def _flags(curve: StandardCurve, error: _WellError, wells: pd.DataFrame, means: 
     if curve.verdict == "not_identified":
         yield f"no standard curve: {curve.reason}"
         return
-    if not error.dof:
+    if not error.known:
         yield "no replicates, so no standard error"
     for role in SAMPLES:
         nets = usable(wells[wells["role"] == role])["value"].to_numpy(float) - curve.intercept
@@ -350,7 +390,7 @@ def _flags(curve: StandardCurve, error: _WellError, wells: pd.DataFrame, means: 
             yield f"{role} replicates differ by {100 * share:.0f} %"
         outside = place(curve, (means[role] - curve.intercept) / curve.slope)
         if outside:
-            yield f"{role} {outside}"
+            yield f"{role} {outside}{': a lower limit' if outside == BEYOND else ''}"
     if np.isnan(depletion):
         yield "substrate depletion not known"
     elif depletion > DEPLETION_FAIL_PERCENT:

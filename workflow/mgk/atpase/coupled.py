@@ -27,7 +27,7 @@ from mgk.atpase.activity import NMOL_PER_MIN, plates_of, tube_solutions
 from mgk.atpase.protein import with_protein
 from mgk.atpase.standards import LEVEL, StandardCurve, fieller, fit_standards
 from mgk.fitting import Estimate
-from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
+from mgk.statistics import FIT_COLUMNS, compare_fits, effective_df, fit_row, group_rows
 from mgk.study import Study
 from mgk.tables import InputError
 
@@ -52,8 +52,9 @@ SLOPE_COLUMNS = (
 )  # fmt: skip
 COUPLED_COLUMNS = (
     "sample_id", "animal_id", "preparation_id", "condition", "plate_id", "magnesium_total_mm", "magnesium_free_mm",
-    "atp_mm", "mgatp_mm", "total_activity", "total_se", "ouabain_resistant_activity", "ouabain_resistant_se",
-    "ouabain_sensitive_activity", "se", "replicate_se", "scale_cv", "ci_low", "ci_high", "unit",
+    "atp_mm", "mgatp_mm", "total_activity", "total_se", "total_ci_low", "total_ci_high", "ouabain_resistant_activity",
+    "ouabain_resistant_se", "ouabain_resistant_ci_low", "ouabain_resistant_ci_high", "ouabain_sensitive_activity",
+    "se", "replicate_se", "scale_cv", "ci_low", "ci_high", "unit",
     "total_nmol_mg_min", "ouabain_resistant_nmol_mg_min", "ouabain_sensitive_nmol_mg_min", "se_nmol_mg_min",
     "nmol_adp_mg_h", "nmol_adp_mg_h_ci_low", "nmol_adp_mg_h_ci_high", "mass_mg", "mass_of", "n_total", "n_ouabain",
     "n_nonenzymatic", "flag",
@@ -333,8 +334,9 @@ def _row(group: pd.DataFrame, blanks: pd.DataFrame, scale: PerNmol) -> dict:
     return {
         **{c: first[c] for c in ("sample_id", "animal_id", "preparation_id", "condition", "plate_id")},
         **{c: first[c] for c in ("magnesium_total_mm", "atp_mm")},
-        "total_activity": total[0], "total_se": total[1],
+        "total_activity": total[0], "total_se": total[1], "total_ci_low": total[3], "total_ci_high": total[4],
         "ouabain_resistant_activity": resistant[0], "ouabain_resistant_se": resistant[1],
+        "ouabain_resistant_ci_low": resistant[3], "ouabain_resistant_ci_high": resistant[4],
         "ouabain_sensitive_activity": sensitive[0], "se": sensitive[1], "replicate_se": sensitive[2],
         "scale_cv": float(np.hypot(scale.se / scale.value, protein_cv)),
         "ci_low": sensitive[3], "ci_high": sensitive[4], "unit": "umol/mg/h",
@@ -359,12 +361,11 @@ def _activity(two, scale: PerNmol, factor: float, protein_cv: float) -> tuple[fl
     """Return value, SE, SE of the replicates, and Fieller's limits, of the difference of two mean slopes."""
     (a, var_a, n_a), (b, var_b, n_b) = two
     numerator, variance = (a - b) * factor, (var_a + var_b) * factor**2
-    # Welch-Satterthwaite.
-    parts = [(v, n) for v, n in ((var_a, n_a), (var_b, n_b)) if v > 0]
-    dof = (var_a + var_b) ** 2 / np.sum([v**2 / (n - 1) for v, n in parts]) if parts else np.nan
     value = numerator / scale.value
     var_scale = scale.se**2 + (scale.value * protein_cv) ** 2
-    quantile = t_distribution.ppf(0.5 + LEVEL / 2, min(dof, scale.dof)) if np.isfinite(dof) else np.nan
+    parts = [var_a * factor**2, var_b * factor**2, value**2 * var_scale]
+    dof = effective_df(parts, np.maximum([n_a - 1, n_b - 1, scale.dof], 1))
+    quantile = t_distribution.ppf(0.5 + LEVEL / 2, dof)
     low, high = fieller(numerator, scale.value, variance, var_scale, 0.0, quantile)
     se = np.sqrt(variance + value**2 * var_scale) / scale.value
     return tuple(float(x) for x in (value, se, np.sqrt(variance) / scale.value, low, high))

@@ -52,7 +52,10 @@ LAW_COLUMNS = (
 
 @dataclass(frozen=True)
 class AnimalFit:
-    """One law against one abscissa, fitted to the points of one animal; `fit` is None where levels are too few."""
+    """One law against one abscissa, fitted to the points of one animal; `fit` is None where levels are too few.
+
+    `standards` says what is wrong with the standard curves that its points rest on.
+    """
 
     condition: str
     animal_id: str
@@ -62,6 +65,7 @@ class AnimalFit:
     n_points: int
     levels: int
     scale_cv: float
+    standards: str
     fit: CurveFit | None
 
     @property
@@ -106,6 +110,7 @@ def fit_animals(
     fitted = []
     for (condition, animal), points in activity.groupby(["condition", "animal_id"]):
         used = points[points["ouabain_sensitive_activity"].notna() & ~left_out(points)]
+        standards = "; ".join(dict.fromkeys(filter(None, used["standard_curve"])))
         cv = float(np.sqrt((points["scale_cv"] ** 2).mean() / max(points["plate_id"].nunique(), 1)))
         for abscissa in abscissae:
             column = ABSCISSAE[abscissa]
@@ -114,7 +119,7 @@ def fit_animals(
                 enough = levels >= FEWEST_LEVELS + (law != SIMPLEST)
                 fit = _fit(used, column, law) if enough else None
                 counts = (len(points) - len(used), len(used), levels)
-                fitted.append(AnimalFit(condition, animal, abscissa, law, *counts, np.nan_to_num(cv), fit))
+                fitted.append(AnimalFit(condition, animal, abscissa, law, *counts, np.nan_to_num(cv), standards, fit))
     return fitted
 
 
@@ -141,7 +146,9 @@ def _fit(points: pd.DataFrame, column: str, law: str) -> CurveFit:
 def kinetic_fits(animals: Sequence[AnimalFit], experiment: str) -> pd.DataFrame:
     """Return fits.csv: a row for each model, animal and parameter, then for each group.
 
-    The reason of an animal's row says by how much AICc another abscissa describes its points better with the same law.
+    An animal whose standards saturate, or lie on no straight line, is weak at the best: what its interval says of the
+    error leaves out that its activities may be too low. The reason of an animal's row says so, and by how much AICc
+    another abscissa describes its points better with the same law.
     What all points of an animal share, the slope of the standard curve and the protein, is added to the error of its
     Vmax.
     """
@@ -159,7 +166,7 @@ def kinetic_fits(animals: Sequence[AnimalFit], experiment: str) -> pd.DataFrame:
         if a.left_out:
             said.append(f"{a.left_out} of {a.n_points + a.left_out} points left out")
         for parameter, unit in LAWS[a.law].items():
-            estimate = _estimate(a, parameter)
+            estimate = _resting_on_standards(_estimate(a, parameter), a.standards)
             row = fit_row(experiment, a.condition, a.animal_id, a.model, parameter, unit, estimate)
             row["reason"] = "; ".join(filter(None, [row["reason"], *said]))
             rows.append(row)
@@ -183,6 +190,14 @@ def _estimate(a: AnimalFit, parameter: str) -> Estimate:
         ci_low=float(found.value - np.hypot(low, reach)),
         ci_high=float(found.value + np.hypot(high, reach)),
     )
+
+
+def _resting_on_standards(estimate: Estimate, standards: str) -> Estimate:
+    """Return an estimate that is weak at the best where the standards have something wrong."""
+    if not standards:
+        return estimate
+    reason = "; ".join(filter(None, (estimate.reason, f"standards: {standards}")))
+    return replace(estimate, verdict="weak" if estimate.verdict == "identified" else estimate.verdict, reason=reason)
 
 
 def compare_laws(animals: Sequence[AnimalFit]) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 Signal = a + b x, by least squares with weights 1 / (1 + (r x)^2): the scatter of a colour grows with its amount x,
 and r is what the restricted likelihood of the plate's own standards says (0: the same scatter everywhere). The straight
 part is sought from the top: a highest level that lies below the line of the lower ones, by more than `SHORTFALL` of its
-signal and more than chance (one-sided t test, 1 %), is saturated and left out, as long as enough levels remain.
+signal and more than chance (one-sided t test, 1 %; 5 % for the levels below one that is saturated, since saturation
+seldom begins at a standard), is saturated and left out, as long as enough levels remain. An amount above the straight
+part of a curve that saturates is *censored*: a lower limit, for saturated colour reads low.
 
 Units: amounts in nmol per well, signal in AU.
 """
@@ -24,13 +26,15 @@ LEVEL = 0.95
 LOD_FACTOR, LOQ_FACTOR = 3.3, 10.0
 FEWEST_LEVELS = 3
 # A level is given up as saturated only when so many remain and it misses so much of its signal; assumed, no source.
-FEWEST_STRAIGHT, SHORTFALL, SHORTFALL_P = 4, 0.05, 0.01
+FEWEST_STRAIGHT, SHORTFALL, SHORTFALL_P, NEXT_SHORTFALL_P = 4, 0.05, 0.01, 0.05
 # A curve whose deviation from a straight line is this improbable under replicate error is remarked upon
 # (assumed, no source).
 LACK_OF_FIT_P = 0.05
 # r times the highest level: the scatter there is at most 20 times that at zero, so that two zeros that happen to
 # agree do not promise more than they can (assumed, no source).
 LN_SPREAD_BOUNDS = (np.log(1e-2), np.log(20.0))
+# What is said of an amount that is censored.
+BEYOND = "above the linear range, where the curve saturates"
 # The amounts that amounts.csv lists.
 READ_ROLES = ("total", "ouabain", "nonenzymatic", "qc_high", "qc_low", "sample")
 
@@ -201,6 +205,26 @@ def _spread(x: np.ndarray, y: np.ndarray, degree: int) -> float:
     return float(np.exp(found.x) / scale) if found.fun < deviance(0.0) else 0.0
 
 
+def growth_of_scatter(x: np.ndarray, squares: np.ndarray, dofs: np.ndarray) -> float:
+    """Return g of a variance within groups that goes as 1 + g x^2, by restricted maximum likelihood; 0 if none.
+
+    `squares` are the sums of squares of each group about its mean, with `dofs`; x, from 0 upwards, is its place. The
+    scatter may grow or shrink up to 20 times: a growth that were cut at zero would be too large on average.
+    """
+    scale, dof = np.max(x), np.sum(dofs)
+    if not (scale > 0 and (squares > 0).any()):
+        return 0.0
+    square = (x / scale) ** 2
+
+    def deviance(ln_ratio: float) -> float:
+        relative = 1 + np.expm1(ln_ratio) * square
+        return float(dof * np.log(np.sum(squares / relative)) + np.sum(dofs * np.log(relative)))
+
+    limit = 2 * LN_SPREAD_BOUNDS[1]
+    found = minimize_scalar(deviance, bounds=(-limit, limit), method="bounded")
+    return float(np.expm1(found.x) / scale**2)
+
+
 def _is_exact(design: np.ndarray, y: np.ndarray) -> bool:
     q, _ = np.linalg.qr(design)
     return bool(np.linalg.norm(y - q @ (q.T @ y)) < 1e-9 * np.linalg.norm(y))
@@ -218,7 +242,8 @@ def _straight(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         expected = float(line.at(top))
         missing = expected - y[level].mean()
         se = np.hypot(line.sd_at(top) / np.sqrt(level.sum()), line.se_at(top))
-        by_chance = t_distribution.ppf(1 - SHORTFALL_P, line.dof) * se
+        p = SHORTFALL_P if kept.all() else NEXT_SHORTFALL_P
+        by_chance = t_distribution.ppf(1 - p, line.dof) * se
         if not (missing > SHORTFALL * (expected - line.coefficients[0]) > 0 and missing > by_chance):
             break
         kept = below
@@ -278,8 +303,13 @@ def place(curve: StandardCurve, amount: float) -> str:
     if amount < curve.loq_nmol:
         return "below the limit of quantification"
     if amount > curve.high_nmol:
-        return "above the linear range, where the curve saturates" if curve.saturated_nmol else "above the standards"
+        return BEYOND if curve.saturated_nmol else "above the standards"
     return ""
+
+
+def is_censored(curve: StandardCurve, amount: float) -> bool:
+    """Whether an amount is a lower limit alone: above the straight part of a curve that saturates."""
+    return bool(curve.saturated_nmol) and amount > curve.high_nmol
 
 
 def curve_table(experiment: str, curves: Mapping[str, StandardCurve]) -> pd.DataFrame:
@@ -319,8 +349,8 @@ def amounts_table(wells: pd.DataFrame, curves: Mapping[str, StandardCurve]) -> p
     -------
     DataFrame
         A row for each plate, role, preparation, Mg2+, ATP and time: `n_wells` used, the mean `signal`, `amount_nmol`,
-        `ci_low`, `ci_high` (95 %) in the well as it was read, and `flag`: where it lies outside the range of the
-        curve, or why there is none.
+        `ci_low`, `ci_high` (95 %, open where the amount is censored) in the well as it was read, and `flag`: where it
+        lies outside the range of the curve, or why there is none.
     """
     keys = ["plate_id", "role", "sample_id", "preparation_id", "magnesium_total_mm", "atp_mm", "time_min"]
     read = wells[wells["role"].isin(READ_ROLES)]
@@ -335,6 +365,7 @@ def amounts_table(wells: pd.DataFrame, curves: Mapping[str, StandardCurve]) -> p
             rows.append(row | dict.fromkeys(("amount_nmol", "ci_low", "ci_high"), np.nan) | {"flag": why})
             continue
         amount, low, high = amount_nmol(curve, signals)
+        high = np.inf if is_censored(curve, amount) else high
         rows.append(row | {"amount_nmol": amount, "ci_low": low, "ci_high": high, "flag": place(curve, amount)})
     columns = [*keys, "n_wells", "signal", "amount_nmol", "ci_low", "ci_high", "flag"]
     return pd.DataFrame(rows, columns=columns)

@@ -8,7 +8,7 @@ Units: phosphate in nmol per well, activity in umol/mg/h, Mg2+ in mM.
 import numpy as np
 import pandas as pd
 
-from mgk.atpase import MODELS, SAMPLES, curve_of, usable
+from mgk.atpase import MODELS, SAMPLES, curve_of, left_out, usable
 from mgk.figures import style
 from mgk.figures.gating import nothing
 
@@ -87,7 +87,8 @@ def activity(table: pd.DataFrame, fits: pd.DataFrame) -> style.Picture:
     """Return two panels: ouabain-sensitive activity against free and against total Mg2+, with Michaelis-Menten curves.
 
     Points are animals (a marker each, bars are one replicate SE), thin lines their fits, thick lines the conditions.
-    Where K0.5 and Vmax are not identified the thin line is dashed, and there is no thick one.
+    Points that are not fitted are hollow: substrate used up, or lower limits from standards that saturate. Where K0.5
+    and Vmax are not identified the thin line is dashed, and there is no thick one.
 
     Parameters
     ----------
@@ -110,22 +111,29 @@ def activity(table: pd.DataFrame, fits: pd.DataFrame) -> style.Picture:
     for condition, colour in palette.items():
         n = table.loc[table["condition"] == condition, "animal_id"].nunique()
         axes[0].plot([], [], color=colour, linewidth=2.4, label=f"{condition}, {_animals(n)}")
+    if left_out(table).any():
+        axes[0].plot([], [], "o", color=style.GREY, markersize=4, markerfacecolor="none", label="not fitted")
     axes[0].legend(loc="upper left")
     return fig
 
 
 def _draw_points(ax, points: pd.DataFrame, column: str, colour: str) -> None:
     for i, (_, of_animal) in enumerate(points.groupby("animal_id")):
-        ax.errorbar(
-            of_animal[column],
-            of_animal["ouabain_sensitive_activity"],
-            yerr=of_animal["replicate_se"],
-            fmt=MARKERS[i % len(MARKERS)],
-            color=colour,
-            alpha=0.75,
-            markersize=4,
-            elinewidth=0.8,
-        )
+        hollow = left_out(of_animal)
+        for part, filled in ((of_animal[~hollow], {}), (of_animal[hollow], {"markerfacecolor": "none"})):
+            if part.empty:
+                continue
+            ax.errorbar(
+                part[column],
+                part["ouabain_sensitive_activity"],
+                yerr=part["replicate_se"],
+                fmt=MARKERS[i % len(MARKERS)],
+                color=colour,
+                alpha=0.75,
+                markersize=4,
+                elinewidth=0.8,
+                **filled,
+            )
 
 
 def _draw_fits(ax, fits: pd.DataFrame, x: pd.Series, colour: str) -> None:
@@ -166,8 +174,8 @@ def describe_activity(table: pd.DataFrame, fits: pd.DataFrame) -> str:
                 parts.append(
                     f"{what}: {row.estimate:.3g} {row.unit}, 95 % interval {interval}, {_animals(row.n_animals)}."
                 )
-    flagged = int((table["flag"] != "").sum())
-    return " ".join([*parts, f"{flagged} of {len(table)} points carry a flag."])
+    flagged, hollow = int((table["flag"] != "").sum()), int(left_out(table).sum())
+    return " ".join([*parts, f"{flagged} of {len(table)} points carry a flag; {hollow} are hollow, not fitted."])
 
 
 def _animals(n: int) -> str:

@@ -10,11 +10,11 @@ import pandas as pd
 from scipy.stats import t
 
 from mgk.magnesium.calibration import Calibration, curves_of
-from mgk.magnesium.draws import SEED, effective_df, interval, share, stream, widening
+from mgk.magnesium.draws import SEED, interval, share, stream, widening
 from mgk.magnesium.equation import free_magnesium_mm
 from mgk.magnesium.samples import Sample, ratios
 from mgk.magnesium.settings import Settings, kd_choices
-from mgk.statistics import compare_groups, holm
+from mgk.statistics import compare_groups, effective_df, holm
 
 # Below six animals a median has no 95 % interval (sign test: 2/2^5 > 5 %).
 MIN_ANIMALS_FOR_MEDIAN = 6

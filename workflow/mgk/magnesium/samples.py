@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from mgk.magnesium.calibration import Calibration, Curve, curve
-from mgk.magnesium.draws import LEVEL, SEED, effective_df, interval, share, stream, widening
+from mgk.magnesium.draws import LEVEL, SEED, calibrated_level, interval, share, stream, widening
 from mgk.magnesium.equation import free_magnesium_mm
 from mgk.magnesium.settings import Settings
+from mgk.statistics import effective_df
 
 OWN = "sample"
 
@@ -102,17 +103,23 @@ def sample_draws_mm(sample: Sample, calibration: Calibration, given: Settings, s
     A censored sample is drawn around the limit that it passed: its interval then ends where this calibration can no
     longer tell a value from the limit, however far beyond it R lies.
     """
+    return _draws_and_level(sample, calibration, given, seed)[0]
+
+
+def _draws_and_level(sample: Sample, calibration: Calibration, given: Settings, seed: int) -> tuple[np.ndarray, float]:
+    """Return `sample_draws_mm`, and the level at which their interval holds 95 %."""
     run = curve(calibration, given)
     if run.reason or math.isnan(sample.ratio) or sample.n_wells < 2:
         value = free_magnesium_mm(ratios(sample, run)[:1], run.rmin[:1], run.rmax[:1], run.beta[:1], run.kd_mm)
-        return np.concatenate([value, np.full(calibration.draws, np.nan)])
+        return np.concatenate([value, np.full(calibration.draws, np.nan)]), LEVEL
     half = run.kd_mm * run.beta[0]
     moved = (_drawn(sample, calibration, given, seed, 1.0, part) for part in (*calibration.parts, OWN))
     variances = [np.var(share(draws, half)) for draws in moved]
     degrees = [part.df for part in calibration.parts.values()] + [sample.n_wells - 1]
-    df = effective_df(variances, degrees)
-    widen = widening(seed, calibration.draws, df, sample.run_id, sample.sample_id)
-    return _drawn(sample, calibration, given, seed, widen, None)
+    df, name = effective_df(variances, degrees), (sample.run_id, sample.sample_id)
+    widen = widening(seed, calibration.draws, df, *name)
+    level = calibrated_level(seed, variances, degrees, *name)
+    return _drawn(sample, calibration, given, seed, widen, None), level
 
 
 def _drawn(sample: Sample, calibration: Calibration, given: Settings, seed: int, widen, only: str | None) -> np.ndarray:
@@ -139,10 +146,10 @@ def sample_table(
 
 
 def _sample_row(sample: Sample, calibration: Calibration, given: Settings, seed: int) -> dict:
-    draws = sample_draws_mm(sample, calibration, given, seed)
+    draws, level = _draws_and_level(sample, calibration, given, seed)
     run = curve(calibration, given)
     value = float(draws[0])
-    low, high = interval(draws[1:])
+    low, high = interval(draws[1:], level)
     low, high = 0.0 if value == 0 else low, math.inf if math.isinf(value) else high
     return {
         "sample_id": sample.sample_id,

@@ -8,11 +8,11 @@ import pandas as pd
 
 from mgk.fitting import Estimate
 from mgk.magnesium.calibration import CALIBRATORS, Calibration, curve
-from mgk.magnesium.draws import SEED, effective_df, interval, widening
+from mgk.magnesium.draws import SEED, interval, widening
 from mgk.magnesium.equation import calcium_shift_mm, cytosolic_ratio, free_magnesium_mm, ratio_at
 from mgk.magnesium.samples import Sample
 from mgk.magnesium.settings import TITRATION, Settings, temperature_note
-from mgk.statistics import FIT_COLUMNS
+from mgk.statistics import FIT_COLUMNS, effective_df
 
 INTERFERENCE_COLUMNS = (
     "condition", "source_of_shift", "assumed", "free_magnesium_mm", "shift_mm", "corrected_mm", "n_animals", "source",
