@@ -25,8 +25,8 @@ from mgk.magnesium import (
     slope_table,
     with_verdicts,
 )
-from mgk.magnesium.draws import effective_df
 from mgk.stacks import StackSettings, measure_stack
+from mgk.statistics import effective_df
 from mgk.tables.problems import InputError
 
 GIVEN = Settings(PUT_IN["kd_mm"], "test", PUT_IN["rmax_magnesium_mm"], background_subtracted=True)

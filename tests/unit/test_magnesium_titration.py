@@ -44,6 +44,7 @@ def test_the_level_is_raised_where_three_wells_hold_most_of_the_variance_and_low
     assert 0.957 < calibrated_level(1, [0.83, 0.17], [2, 17]) < 0.99
     assert 0.90 < calibrated_level(1, [0.25] * 4, [2] * 4) < 0.945
     assert calibrated_level(1, [0.5, 0.5], [60, 60]) == pytest.approx(0.95, abs=0.015)
+    assert calibrated_level(1, [0.83, 0.17, 0.0], [2, 17, math.inf]) > 0.955
     # it depends on the shares alone, and not on the unit
     assert calibrated_level(1, [83.0, 17.0], [2, 17]) == pytest.approx(calibrated_level(1, [0.83, 0.17], [2, 17]))
 

@@ -71,7 +71,7 @@ def calibrated_level(seed: int, variances, degrees, *names: str) -> float:
     an interval covers as it says to second order: one part, by its share of the sum, is f v / chi2(f), and the others
     f v / chi2(f + 2). Then variances and deviations are drawn anew, to see at which level that interval holds 95 %.
     """
-    variances, degrees = np.asarray(variances, float), np.asarray(degrees, float)
+    variances, degrees = np.asarray(variances, float), np.minimum(degrees, 1e9)  # infinite: stated, without error
     total = math.fsum(variances)
     if not 0 < total < math.inf:
         return LEVEL

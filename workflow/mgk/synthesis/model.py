@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mgk.block import unblocked_fraction
-from mgk.magnesium.draws import effective_df, stream, widening
+from mgk.magnesium.draws import stream, widening
+from mgk.statistics import effective_df
 
 DRAWS = 20000
 SEED = 80
