@@ -211,9 +211,11 @@ as in the notebook.
 
 {failures(zip(right["quantity"].map(QUANTITIES), right["design"], right["coverage"], right["coverage_p"], strict=True))}
 
-The degrees of freedom are those of Welch and Satterthwaite, which is an approximation. Where the three wells of a donor
-hold most of its variance, as they do beside a precise titration (83 % in the median run), it covers 92 to 94 %; where
-several parts with few wells weigh alike, 96 to 97 %.
+The degrees of freedom are those of Welch and Satterthwaite, which is an approximation: where the three wells of a donor
+hold most of its variance, as they do beside a precise titration (83 % in the median run), it covers 92 to 94 %, where
+several parts with few wells weigh alike, 96 to 97 %. The interval of a donor is therefore taken at the level at which
+it holds 95 % for the variances found. Beside a titration it stays a little short of that, since three wells tell little
+of their own variance. Wells are not pooled over donors: a bad well of one would move the intervals of the others.
 
 ## What the analysis is not told
 

@@ -29,6 +29,8 @@ DRAWS = 4000
 LEVEL = 0.95
 # Deviations, and variances for each, from which a level is calibrated.
 LEVEL_DRAWS = (1000, 400)
+# With so many degrees of freedom a variance is known.
+KNOWN_DF = 1000.0
 
 
 def stream(seed: int, *names: str) -> np.random.Generator:
@@ -71,9 +73,9 @@ def calibrated_level(seed: int, variances, degrees, *names: str) -> float:
     an interval covers as it says to second order: one part, by its share of the sum, is f v / chi2(f), and the others
     f v / chi2(f + 2). Then variances and deviations are drawn anew, to see at which level that interval holds 95 %.
     """
-    variances, degrees = np.asarray(variances, float), np.minimum(degrees, 1e9)  # infinite: stated, without error
+    variances, degrees = np.asarray(variances, float), np.minimum(degrees, 1e9)  # infinite: a variance that is stated
     total = math.fsum(variances)
-    if not 0 < total < math.inf:
+    if not 0 < total < math.inf or effective_df(variances, degrees) > KNOWN_DF:
         return LEVEL
     rng = stream(seed, "level", *names)
     size = (LEVEL_DRAWS[1], degrees.size)
