@@ -19,7 +19,7 @@ from mgk.excitability.measure import IDENTITY, SWEEP_COLUMNS, measure_sweep
 from mgk.excitability.protocol import Stimulus
 from validation.coverage import binomial_p, covered
 
-STUDIES = 100
+STUDIES = 200
 DOCUMENT = "validation_excitability.md"
 PER_MS, SAMPLES, STEP = 10, 5200, slice(800, 4800)
 STEP_S = 0.4

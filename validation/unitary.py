@@ -19,7 +19,7 @@ from mgk.unitary import Recorded, unitary_fits, with_chords
 from mgk.unitary.level_rows import level_tables
 from validation.coverage import binomial_p, covered, failures
 
-STUDIES = 100
+STUDIES = 200
 DOCUMENT = "validation_unitary.md"
 POTENTIALS_MV = (-80.0, -60.0, -40.0, 40.0, 60.0, 80.0)
 CONDUCTANCES_PS = {"TRPM6": 83.6, "TRPM6/7": 56.6, "TRPM7": 40.1}

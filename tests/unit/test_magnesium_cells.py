@@ -110,7 +110,7 @@ def test_the_error_of_stated_constants_is_log_normal_and_common_to_all(tmp_path)
     samples = cell_samples(traces, calibrations)
     found = cell_table(samples, calibrations, given)
     width = np.log(found["ci_high"] / found["ci_low"]) / (2 * norm.ppf(0.975))
-    np.testing.assert_allclose(width, 0.1, rtol=0.08)
+    np.testing.assert_allclose(width, 0.1, rtol=0.04)
     groups = group_table(samples, calibrations, given, published=False)
     mean = groups[groups["statistic"] == "mean"].iloc[0]
     assert mean["se_calibration"] / mean["estimate"] == pytest.approx(0.1, rel=0.05), "two animals do not halve it"
