@@ -15,15 +15,29 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
-def pytest_collection_modifyitems(items):
-    """Keep on one worker what shares a fixture: a file, or all that looks at one run of the demonstration.
+# Files that look at one run of the demonstration; they go to one worker.
+OF_THE_DEMONSTRATION = ("test_browser", "test_demonstration", "test_growth")
 
-    What runs studies comes first, for a worker that ends with it would leave the others idle.
+
+def pytest_collection_modifyitems(items):
+    """Put first what runs studies: a worker that ends with it would leave the others idle."""
+    items.sort(key=lambda i: (i.path.stem not in OF_THE_DEMONSTRATION, not i.get_closest_marker("workflow")))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Keep on one worker what shares a fixture: a file, or the files of the demonstration.
+
+    The groups of pytest-xdist itself (`loadgroup`) go by a name that pytest 9 does not have any more.
     """
-    for item in items:
-        shared = "demonstration" in item.fixturenames
-        item.add_marker(pytest.mark.xdist_group("demonstration" if shared else item.path.stem))
-    items.sort(key=lambda item: ("demonstration" not in item.fixturenames, not item.get_closest_marker("workflow")))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            stem = Path(nodeid.partition("::")[0]).stem
+            return "the demonstration" if stem in OF_THE_DEMONSTRATION else stem
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t
-from studies import follow_links, run_study
+from studies import HOUSE, follow_links, run_study
 
 from mgk.analyses import ANALYSES
 from mgk.committed import as_committed
@@ -20,6 +20,8 @@ from mgk.report.key_numbers import key_numbers
 from mgk.report.results import Results, put_in, read_truth
 from mgk.study import Study
 from mgk.tables import read_table
+from mgk.verification.compare import compare
+from mgk.verification.pins import pins_of, read_pins
 
 pytestmark = pytest.mark.workflow
 
@@ -269,6 +271,17 @@ def test_the_notebooks_in_git_carry_these_outputs(demonstration, house):
 
     for path, text in as_committed(study).items():
         assert words(path.read_text(encoding="utf-8")) == words(text), f"{path.name}: make notebooks"
+
+
+def test_the_demonstration_comes_out_as_it_is_pinned(demonstration):
+    study, _ = demonstration
+    found = compare(read_pins(HOUSE), pins_of(study))
+    bad = [
+        f"{n.experiment}, {n.group}, {n.quantity}"
+        for n in found.numbers
+        if n.verdict not in ("identical", "equal within tolerance")
+    ]
+    assert bad == [], "after a change that is meant: make verify PIN=yes"
 
 
 def test_notebooks_run_under_nbval(demonstration):

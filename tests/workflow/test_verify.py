@@ -7,10 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from studies import HOUSE, house_copy, load_config, save_config, small_study
-
-from mgk.verification.compare import compare
-from mgk.verification.pins import pins_of, read_pins
+from studies import house_copy, load_config, save_config, small_study
 
 pytestmark = pytest.mark.workflow
 
@@ -105,14 +102,3 @@ def test_each_change_is_named_where_a_result_rests_on_it(pinned, tmp_path):
     assert fits["verdict"] == "differs"
     # The first cell that differs is any of the fit's numbers: which one, depends on the order of the rows.
     assert re.fullmatch(r"row \d+, (estimate|se|ci_low|ci_high): '.+'; pinned: '.+'", fits["where"])
-
-
-def test_the_demonstration_comes_out_as_it_is_pinned(demonstration):
-    study, _ = demonstration
-    found = compare(read_pins(HOUSE), pins_of(study))
-    bad = [
-        f"{n.experiment}, {n.group}, {n.quantity}"
-        for n in found.numbers
-        if n.verdict not in ("identical", "equal within tolerance")
-    ]
-    assert bad == [], "after a change that is meant: make verify PIN=yes"
