@@ -73,8 +73,11 @@ def test_labels_pass_unharmed_and_harm_nothing(labelled):
     for kind in ("markup", "formula", "chinese", "long", "greek"):
         assert NASTY[kind] in words, kind
     for page in (study / "results/report").rglob("*.html"):
-        tags = Text(page.read_text(encoding="utf-8")).tags
-        assert "script" not in {tag for tag, _ in tags}
+        text = page.read_text(encoding="utf-8")
+        tags = Text(text).tags
+        # The script that sorts tables is the house's own.
+        assert text.count("<script") == [tag for tag, _ in tags].count("script") <= 1
+        assert NASTY["markup"] not in text
         assert not [a for _, attributes in tags for a in attributes if a.startswith("on")]
     conditions = set(pd.read_csv(study / "results/magnesium/platelets/groups.csv")["condition"])
     assert {NASTY["markup"], NASTY["formula"]} <= conditions

@@ -58,7 +58,7 @@ def test_the_command_line_s_config_lies_on_top_and_is_checked(tmp_path):
 def spoil(study: Path) -> dict[str, str]:
     """Make every kind of mistake at once; return what must be said of each."""
     config = (study / "config.yaml").read_text(encoding="utf-8")
-    config = config.replace("polarity: absolute", "polarty: absolute")
+    config = config.replace("polarity: absolute", "polarty: absolute", 1)
     config += "study: {title: again, data: measured}\n"
     (study / "config.yaml").write_text(config, encoding="utf-8")
     table = read_rows(study, "recordings")
