@@ -63,7 +63,7 @@ def check_mapping(data: dict, schema: dict, file: str, lines: dict[Place, int]) 
 def _leaves(error):
     """Of an anyOf or oneOf, the branch that fits best: the one that gets deepest, else the one with a list of words."""
     if error.validator in ("anyOf", "oneOf"):
-        depth = max(len(e.absolute_path) for e in error.context)
+        depth = max((len(e.absolute_path) for e in error.context), default=0)
         inside = [e for e in error.context if len(e.absolute_path) == depth > len(error.absolute_path)]
         words = [e for e in error.context if e.validator == "enum" and not isinstance(error.instance, (list, dict))]
         for sub in inside or words:
