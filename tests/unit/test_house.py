@@ -30,7 +30,6 @@ FLOORS = (
         "report",
         "provenance",
         "checks",
-        "joined_checks",
         "committed",
         "run",
         "simulate",

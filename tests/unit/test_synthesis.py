@@ -14,8 +14,8 @@ from scipy.stats import t
 from studies import HOUSE, load_config
 
 from mgk import synthesis
+from mgk.checks.joined import check_joined
 from mgk.figures import synthesis as figures
-from mgk.joined_checks import check_joined
 from mgk.statistics import group_rows
 from mgk.study import Study
 from mgk.synthesis import Block, Cell, Constant, Level, Model, inputs, sentences, tables

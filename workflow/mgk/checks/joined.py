@@ -1,17 +1,16 @@
 """The checks of what joins the stages, before anything runs: equilibria, diagrams, synthesis.
 
-Each names results of other sections of config.yaml; whether these are in order is the business of `mgk.checks`.
+Each names results of other sections of config.yaml; whether these are in order is the business of their own modules.
 """
 
 import pandas as pd
 
 from mgk.analyses import FREE_MAGNESIUM
+from mgk.checks.files import SOLUTIONS
 from mgk.study import Study
 from mgk.tables.files import file_problems
 from mgk.tables.problems import Problem
 from mgk.tables.schema import nearest
-
-SOLUTIONS = "raw_data/solutions.yaml"
 
 
 def check_joined(study: Study) -> list[Problem]:

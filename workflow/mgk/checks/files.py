@@ -1,0 +1,84 @@
+"""The files of a study: which it reads, whether each can be read, and whether it is as the manifest says."""
+
+import pandas as pd
+
+from mgk.provenance import read_checksums, sha256
+from mgk.study import ONCE, OWN_SECTION, Study
+from mgk.tables.files import file_problems
+from mgk.tables.problems import Problem
+from mgk.tables.schema import nearest
+from mgk.upstream import FILE_COLUMNS
+
+SEGMENTS = "raw_data/segments.csv"
+RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
+CURVES, STACKS = "raw_data/curves.csv", "raw_data/stacks.csv"
+MANIFEST = "raw_data/manifest.sha256"
+
+
+def study_files(study: Study) -> list[str]:
+    """Return every file that a study reads, relative to its folder."""
+    files = ["config.yaml"]
+    files += [f for f in ("raw_data/truth.yaml", SOLUTIONS, SEGMENTS, MANIFEST) if (study.root / f).exists()]
+    for table, columns in (FILE_COLUMNS | {"curves": ()}).items():
+        if study.experiments(table):
+            files.append(f"raw_data/{table}.csv")
+            rows = study.table(table)
+            rows = rows[rows["experiment"].isin(list(study.experiments(table)))]
+            files += [f"raw_data/{name}" for column in columns for name in rows[column] if name]
+    for section in ("clinical", *ONCE, *OWN_SECTION):
+        files += [f"raw_data/{a['table']}" for a in study.experiments(section).values() if "table" in a]
+    return sorted(dict.fromkeys(files))
+
+
+def rows_asked_for(study: Study, section: str, file: str) -> tuple[pd.DataFrame, pd.DataFrame, list[Problem]]:
+    """Return a section's table, its rows whose experiment the config names, and the problems of both."""
+    experiments = study.experiments(section)
+    table, problems = study.read_table(file, section)
+    named = table[table["experiment"].isin(list(experiments))]
+    return table, named, [*problems, *_check_experiments(table, experiments, file, section)]
+
+
+def _check_experiments(table: pd.DataFrame, experiments: dict, file: str, section: str) -> list[Problem]:
+    there = [e for e in dict.fromkeys(table["experiment"]) if e]
+    return [
+        Problem("config.yaml", None, f"{section}.experiments.{e}", "", f"has no rows in {file}{nearest(e, there)}")
+        for e in experiments
+        if e not in there and len(table)
+    ]
+
+
+def check_files(study: Study, table: pd.DataFrame, column: str, file: str, look) -> list[Problem]:
+    """Files that a column names are there and stand a look: a function of the path that returns what is wrong."""
+    problems, seen = [], {}
+    for i, row in filled(table, column):
+        name = row[column]
+        if name not in seen:
+            seen[name] = file_problems(study.raw_data, name, look)
+        problems += [Problem(file, i, column, name, allowed) for allowed in seen[name]]
+    return problems
+
+
+def check_manifest(study: Study) -> list[Problem]:
+    """Raw files are as they were when the manifest was written."""
+    path = study.root / MANIFEST
+    if not path.exists():
+        return []
+    try:
+        checksums = read_checksums(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        return [Problem(MANIFEST, None, "", "", f"each line is 'checksum  file'; {error}")]
+    problems = []
+    for number, (name, checksum) in enumerate(checksums.items(), 1):
+        if not (study.raw_data / name).is_file():
+            problems.append(Problem(MANIFEST, number, "", name, "there is no such file in raw_data"))
+        elif sha256(study.raw_data / name) != checksum:
+            allowed = "has changed since the manifest was written; put the file back, or write the manifest anew"
+            problems.append(Problem(MANIFEST, number, "", name, allowed))
+    return problems
+
+
+def filled(table: pd.DataFrame, column: str):
+    """Yield (row number in the file, row) where a column is not empty."""
+    for i, row in table.iterrows():
+        if row[column] != "" and pd.notna(row[column]):
+            yield i + 2, row
