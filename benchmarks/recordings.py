@@ -106,7 +106,7 @@ def measure_with_memmap(files: list[Path], samples: int) -> float:
     return float(np.mean(found))
 
 
-# Entry 10 of the section table, from byte 76, 16 bytes each: the data (`mgk.recordings.axon_header`).
+# Entry 10 of the section table, from byte 76, 16 bytes each: the data (`mgk.recordings.axon.abf2`).
 DATA_SECTION_WORD = (76 + 16 * 10) // 4
 
 

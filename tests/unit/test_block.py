@@ -8,7 +8,6 @@ from mgk.block import (
     MODELS,
     PLAIN,
     BlockModel,
-    _Woodhull,
     block_fits,
     block_table,
     blocking_constant_mm,
@@ -24,6 +23,7 @@ from mgk.block import (
     solution_gains,
     unblocked_fraction,
 )
+from mgk.block.woodhull import Woodhull
 from mgk.fitting import VERDICTS
 from mgk.measured_currents import POINT_COLUMNS
 from mgk.solutions.potentials import ghk_current
@@ -445,7 +445,7 @@ def test_the_written_derivative_is_that_of_the_complex_step(model, beside):
     rng = np.random.default_rng(1)
     points = cell_points(noise=0.02)
     potentials = points["membrane_mv"] + beside * rng.normal(size=len(points))
-    woodhull = _Woodhull.of(points.assign(membrane_mv=potentials), "internal", 0.0)
+    woodhull = Woodhull.of(points.assign(membrane_mv=potentials), "internal", 0.0)
     parameters = {"ln_ki0": 0.7, "z_delta": 0.6}
     parameters |= {"ln_exit_ratio": -2.0, "z_delta_exit": 0.4} if model.permeant else {}
     above = np.unique(woodhull.free_mm)[1:]

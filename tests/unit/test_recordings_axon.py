@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trace_files import outcome
 
 from mgk.recordings import Tag, Telegraph, check_header, read_recording, sanity
-from mgk.recordings.axon_header import SECTIONS
+from mgk.recordings.axon.abf2 import SECTIONS
 from mgk.recordings.protocol import Epoch, Output, Protocol, UserList, waveform
 from mgk.simulate.abf import Signal, write_abf
 from mgk.tables.problems import InputError

@@ -163,7 +163,7 @@ def test_the_recorded_voltage_is_preferred_and_compared(tmp_path):
 def test_a_command_that_cannot_be_decoded_needs_a_recorded_voltage(tmp_path):
     import struct
 
-    from mgk.recordings.axon_header import SECTIONS
+    from mgk.recordings.axon.abf2 import SECTIONS
 
     path = write(tmp_path / "a.abf", np.zeros(N), voltage=COMMAND)
     raw = bytearray(path.read_bytes())
@@ -257,7 +257,7 @@ def test_a_recording_in_order_has_no_problems(ramp):
 def test_an_aborted_last_sweep_is_left_out_and_said(tmp_path):
     import struct
 
-    from mgk.recordings.axon_header import SECTIONS
+    from mgk.recordings.axon.abf2 import SECTIONS
 
     path = write(tmp_path / "a.abf", np.zeros(N))
     raw = bytearray(path.read_bytes())

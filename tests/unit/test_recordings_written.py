@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mgk.recordings import read_recording
-from mgk.recordings.axon_header import SECTIONS
+from mgk.recordings.axon.abf2 import SECTIONS
 from mgk.recordings.measure import measure_batch, measure_recording
 from mgk.recordings.protocol import Epoch, Output, UserList
 from mgk.simulate.abf import Signal, write_abf

@@ -39,7 +39,7 @@ def pins(estimate=1.5, text=b"a,b\n1,x\n", figure="f1", platform="here", **chang
         numbers=numbers_of(key_numbers(estimate)),
         tables={TABLE: text},
         inputs={"config.yaml": "c1", RAW: "r1"},
-        code={"workflow/mgk/block.py": "b1", "workflow/mgk/atpase.py": "a1"},
+        code={"workflow/mgk/block/cells.py": "b1", "workflow/mgk/atpase.py": "a1"},
         reads={"recordings/romk_block": ["config.yaml", RAW]},
         platforms={platform: {TABLE: str(text), FIGURE: figure}},
     )
@@ -140,19 +140,19 @@ def test_infinite_cells_are_compared():
 
 
 def test_a_difference_names_the_changed_file_that_it_rests_on_and_no_other():
-    made = pins(2.5, code={"workflow/mgk/block.py": "b2", "workflow/mgk/atpase.py": "a2"}, text=b"a,b\n3,x\n")
+    made = pins(2.5, code={"workflow/mgk/block/cells.py": "b2", "workflow/mgk/atpase.py": "a2"}, text=b"a,b\n3,x\n")
     found = compare(pins(), made)
-    assert found.changed == ["workflow/mgk/atpase.py", "workflow/mgk/block.py"]
-    assert {n.upstream for n in found.numbers if n.verdict == DIFFERS} == {("workflow/mgk/block.py",)}
+    assert found.changed == ["workflow/mgk/atpase.py", "workflow/mgk/block/cells.py"]
+    assert {n.upstream for n in found.numbers if n.verdict == DIFFERS} == {("workflow/mgk/block/cells.py",)}
     assert {n.upstream for n in found.numbers if n.verdict == IDENTICAL} == {()}
     [table] = [f for f in found.files if f.name == TABLE]
-    assert table.upstream == ("workflow/mgk/block.py",)
+    assert table.upstream == ("workflow/mgk/block/cells.py",)
 
 
 def test_changed_code_that_moves_no_number_is_said_and_does_not_decide():
-    found = compare(pins(), pins(code={"workflow/mgk/block.py": "b2", "workflow/mgk/atpase.py": "a1"}))
+    found = compare(pins(), pins(code={"workflow/mgk/block/cells.py": "b2", "workflow/mgk/atpase.py": "a1"}))
     assert found.good
-    assert found.changed == ["workflow/mgk/block.py"]
+    assert found.changed == ["workflow/mgk/block/cells.py"]
 
 
 def test_pins_are_read_as_they_were_written_and_written_alike(tmp_path):
@@ -267,7 +267,7 @@ def test_what_a_result_rests_on(pinned_study):
         "workflow/mgk/plates/bmg.py",
     } <= set(code)
     assert "workflow/mgk/solutions/constants/webmaxc.yaml" in code
-    assert "workflow/mgk/recordings/axon.py" not in code
+    assert "workflow/mgk/recordings/axon/__init__.py" not in code
 
 
 # --- the manifest of results ------------------------------------------------------------------------------------
@@ -302,11 +302,11 @@ def verification(made, problems=()):
 
 
 def test_the_console_shows_every_estimate_and_what_is_not_in_order():
-    text = "\n".join(as_lines(verification(pins(2.5, code={"workflow/mgk/block.py": "b2"}))))
+    text = "\n".join(as_lines(verification(pins(2.5, code={"workflow/mgk/block/cells.py": "b2"}))))
     assert "\nromk_block\n" in text
     row = next(line for line in text.splitlines() if line.startswith("  Ki(0), control (mM)"))
     assert row.split()[-5:] == ["2.5", "1.5", "1", "2e-06", "differs"]
-    assert "upstream of romk_block, control, Ki(0): workflow/mgk/block.py" in text
+    assert "upstream of romk_block, control, Ki(0): workflow/mgk/block/cells.py" in text
     assert "Python 3.11.7" in text
     assert "not verified: <b>A & study</b>" in text
     good = as_lines(verification(pins()))

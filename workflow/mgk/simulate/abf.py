@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mgk.recordings.axon_header import BLOCK, EPISODIC, GAP_FREE, KINDS, SECTIONS
+from mgk.recordings.axon.abf2 import SECTIONS
+from mgk.recordings.axon.header import BLOCK, EPISODIC, GAP_FREE, KINDS
 from mgk.recordings.protocol import Output
 
 VERSION = bytes((0, 0, 6, 2))

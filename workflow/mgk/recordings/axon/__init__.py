@@ -1,19 +1,28 @@
 """Axon binary files (ABF1 and ABF2) as recordings.
 
-The header is that of `mgk.recordings.axon_header`; samples are read where they are asked for, so that a sweep costs
-what it is long. The sampling rate is the exact one; sweeps are right also where the file has no synch array or sweeps
-of different lengths. (neo gives the same numbers in the tests; but it sees one sweep in the former, and where an ABF1
-header is of the short form it takes the telegraphed gain from among the samples.)
+Headers are read by `abf1` and `abf2`, never with the signal; everything that a header claims is checked against the
+size of the file before it is used. Meaning of the fields: the ABF headers of Axon Instruments' public file support pack
+(offsets as in pyABF's guide to the format), checked against the recordings in the tests.
+
+Samples are read where they are asked for, so that a sweep costs what it is long. The sampling rate is the exact one;
+sweeps are right also where the file has no synch array or sweeps of different lengths. (neo gives the same numbers in
+the tests; but it sees one sweep in the former, and where an ABF1 header is of the short form it takes the telegraphed
+gain from among the samples.)
 """
 
+import mmap
+import struct
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from mgk.recordings.axon_header import AxonHeader, read_header
+from mgk.recordings.axon.abf1 import parse_abf1
+from mgk.recordings.axon.abf2 import parse_abf2
+from mgk.recordings.axon.header import AxonHeader, HeaderError
 from mgk.recordings.recording import Recording
+from mgk.tables.problems import InputError, Problem
 
 # A file, or else a sweep, of at most this many samples is read as a whole, once for all channels and windows.
 WHOLE_SAMPLES = 1 << 19
@@ -43,6 +52,40 @@ def read_axon(path: Path | str) -> Recording:
         tags=header.tags,
         _read=_sample_reader(path, header),
     )
+
+
+def read_header(path: Path | str) -> AxonHeader:
+    """Read and check the header of an ABF file.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be opened, is no ABF file, or its header contradicts itself or the size of the file.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _parse(data)
+    except HeaderError as error:
+        reason = str(error)
+    except FileNotFoundError:
+        reason = "this file is missing"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    except ValueError:
+        reason = "is empty"
+    except struct.error:
+        reason = "ends within its header: truncated, or its section table is damaged"
+    raise InputError(Problem(path.name, None, "", "", reason))
+
+
+def _parse(data) -> AxonHeader:
+    magic = bytes(data[:4])
+    if magic == b"ABF2":
+        return parse_abf2(data)
+    if magic == b"ABF ":
+        return parse_abf1(data)
+    raise HeaderError(f"is not an ABF file: it starts with {magic!r}, not with b'ABF2' or b'ABF '")
 
 
 def _sample_reader(path: Path, header: AxonHeader):
