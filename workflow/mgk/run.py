@@ -185,7 +185,18 @@ def _as_typed(line: str, study: Path) -> str:
 def _keep_log(study: Path, lines: list[str]) -> None:
     """Keep Snakemake's own words where there are results to explain."""
     if (study / "results").is_dir() and not any(INVALID in line for line in lines):
-        write_whole(study / "results" / "logs" / "snakemake.log", "\n".join(lines) + "\n")
+        text = without_places("\n".join(lines) + "\n", study)
+        write_whole(study / "results" / "logs" / "snakemake.log", text)
+
+
+def without_places(text: str, study: Path) -> str:
+    """Return Snakemake's words without the names of this machine; its own log under .snakemake/ has them."""
+    places = {Path.home(): "HOME", Path(tempfile.gettempdir()): "TMP", Path(sys.base_prefix): "PYTHON"}
+    places |= {Path(sys.prefix): "PYTHON", HOUSE: "MGK", study.absolute(): "STUDY", study.resolve(): "STUDY"}
+    # The longest first: one place may lie within another one.
+    for place in sorted((p for p in places if p != Path("/")), key=lambda p: -len(str(p))):
+        text = re.sub(rf"(?<![\w/.-]){re.escape(str(place))}(?![\w-])", places[place], text)
+    return re.sub(r"(?m)^  (Host|User): .*\n", "", text)
 
 
 def _explain(study: Path, lines: list[str], failures: list[str]) -> None:
