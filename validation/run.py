@@ -22,6 +22,7 @@ from types import ModuleType
 import pandas as pd
 
 from mgk import environment
+from mgk.whole_files import write_whole
 
 STAGES = (
     "block", "salts", "magnesium", "atpase", "relaxation", "excitability", "unitary", "curves", "synthesis", "stacks",
@@ -59,12 +60,11 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := sorted(set(asked.stages) - set(STAGES)):
         parser.error(f"no stage {', '.join(unknown)}; there are {', '.join(STAGES)}")
-    asked.output.mkdir(parents=True, exist_ok=True)
     for name in asked.stages or STAGES:
         stage = import_module(f"validation.{name}")
         studies = asked.studies or stage.STUDIES
         rows = simulate(stage, studies, asked.misspecified or max(studies // 4, 1), asked.processes)
-        (asked.output / stage.DOCUMENT).write_text(stage.document(rows), encoding="utf-8")
+        write_whole(asked.output / stage.DOCUMENT, stage.document(rows))
         print(f"written: {stage.DOCUMENT}")
 
 

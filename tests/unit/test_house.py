@@ -164,6 +164,71 @@ class TestNotebook:
                 assert output.get("name") != "stderr", "a notebook ends without warnings"
 
 
+WRITERS = {
+    "write_text",
+    "write_bytes",
+    "to_csv",
+    "to_json",
+    "savefig",
+    "imwrite",
+    "tofile",
+    "save",
+    "savetxt",
+    "TiffWriter",
+}
+APART = {
+    ("jobs.py", "job"), ("notebooks.py", "_execute"),  # logs grow while a job runs
+    ("one_run.py", "hold"), ("one_run.py", "is_left_over"),  # a file that is only locked
+    ("notebooks.py", "run_notebook"), ("build.py", "build_report"),  # copies beside a log, moved or removed later
+    ("style.py", "_ipython_display_"),  # in memory
+    ("convert_plate.py", "main"),  # moves its file itself: its environment does not have the package
+}  # fmt: skip
+
+
+def writes(call: ast.Call) -> bool:
+    """Tell whether a call writes a file: an `open` by its mode, the others by their name and that they have a place."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("open", "ZipFile"):
+        given = [*call.args, *(k.value for k in call.keywords)]
+        return any(isinstance(g, ast.Constant) and re.fullmatch(r"[wax]b?\+?t?", str(g.value)) for g in given)
+    if ast.unparse(call.func) == "nbformat.write":
+        return True
+    return name in WRITERS and bool(call.args)
+
+
+def written_directly(tree: ast.AST) -> list[tuple[str, int]]:
+    """Return function and line of each call that writes a file outside of a `with whole_file(...)`."""
+    found = []
+
+    def look(node: ast.AST, function: str, whole: bool) -> None:
+        if isinstance(node, ast.FunctionDef):
+            function = node.name
+        if isinstance(node, ast.With):
+            whole = whole or any("whole_file(" in ast.unparse(item.context_expr) for item in node.items)
+        if isinstance(node, ast.Call) and writes(node) and not whole:
+            found.append((function, node.lineno))
+        for child in ast.iter_child_nodes(node):
+            look(child, function, whole)
+
+    look(tree, "", False)
+    return found
+
+
+def test_what_writes_directly_is_seen():
+    text = "def f(p):\n    p.write_text('')\n    with whole_file(p) as beside:\n        beside.write_text('')\n"
+    text += "    open(p, 'w')\n    p.open('ab')\n    p.open()\n    t.to_csv(index=False)\n    t.to_csv(p)\n"
+    assert written_directly(ast.parse(text)) == [("f", 2), ("f", 5), ("f", 6), ("f", 9)]
+
+
+def test_a_file_appears_whole_or_not_at_all():
+    """It is written beside its place and moved there, by `mgk.whole_files` alone."""
+    places = [p for p in modules() if p.name != "whole_files.py"]
+    places += [HOUSE / "validation" / "run.py", *(HOUSE / "workflow" / "scripts").glob("*.py")]
+    found = [(p.name, *w) for p in places for w in written_directly(ast.parse(p.read_text(encoding="utf-8")))]
+    assert [(name, function, line) for name, function, line in found if (name, function) not in APART] == []
+    assert {(name, function) for name, function, _ in found} == APART, "no exception that is not needed"
+
+
 def test_a_number_of_json_schemas_and_every_column_described():
     for path in (HOUSE / "workflow" / "schemas").glob("*.schema.yaml"):
         schema, _ = load_yaml(path)

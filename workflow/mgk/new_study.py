@@ -17,6 +17,7 @@ from pathlib import Path
 from mgk.study import EXPERIMENTS
 from mgk.tables.problems import InputError
 from mgk.tables.schema import load_schema, nearest
+from mgk.whole_files import write_whole
 
 STAGES = tuple(EXPERIMENTS)
 WIDTH = 110
@@ -62,8 +63,7 @@ def new_study(root: Path, stages: tuple[str, ...] = STAGES) -> list[Path]:
         raise InputError(f"{root}: is there already and not empty; a new study needs a new folder")
     files = study_files(tuple(s for s in STAGES if s in stages))
     for name, text in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8", newline="\n")
+        write_whole(root / name, text)
     for stage in FOLDERS:
         if stage in stages:
             (root / "raw_data" / stage).mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from mgk.analyses import ANALYSES, EXPERIMENT_TABLES
 from mgk.study import OWN_SECTION
 from mgk.tables.schema import SCHEMAS, load_schema
+from mgk.whole_files import write_whole
 
 HOUSE = Path(__file__).parents[2]
 PLACE = HOUSE / "docs" / "reference"
@@ -172,14 +173,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mgk.reference", description=main.__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; fail when a page has drifted")
     given = parser.parse_args(arguments)
-    PLACE.mkdir(parents=True, exist_ok=True)
     there = {path.name: path.read_text(encoding="utf-8") for path in PLACE.glob("*.md")}
     wanted = pages()
     drifted = sorted(name for name in {*there, *wanted} if there.get(name) != wanted.get(name))
     for name in drifted:
         print(f"{'drifted' if given.check else 'written'}: docs/reference/{name}")
         if not given.check and name in wanted:
-            (PLACE / name).write_text(wanted[name], encoding="utf-8")
+            write_whole(PLACE / name, wanted[name])
         elif not given.check:
             (PLACE / name).unlink()
     if given.check and drifted:

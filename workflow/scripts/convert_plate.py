@@ -46,10 +46,12 @@ def main(arguments: list[str]) -> int:
         print(f"convert-plate: {source.name} cannot be read as {vendor.name}: {error}", file=sys.stderr)
         return 1
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("w", encoding="utf-8", newline="") as stream:
+    beside = target.with_name(f".{target.name}.part")  # as mgk.whole_files does
+    with beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    beside.replace(target)
     flagged = sum(bool(row["flag"]) for row in rows)
     print(f"convert-plate: {len(rows)} values, {flagged} of them flagged, in {target}")
     return 0

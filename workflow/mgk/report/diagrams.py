@@ -25,6 +25,7 @@ from mgk.report.html import Fragment, interval_text, table_html
 from mgk.report.origins import origin_html
 from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
+from mgk.whole_files import write_whole
 
 FOLDER = Path(__file__).parent / "mechanisms"
 PLACE = re.compile(r"\{\{([a-z0-9]+(?:_[a-z0-9]+)*)_*\}\}")
@@ -250,7 +251,7 @@ def main() -> int:
             print("graphviz is not there: install it (dot), then draw again", file=sys.stderr)
             return 1
         if not diagram.svg.exists() or diagram.svg.read_text(encoding="utf-8") != svg:
-            diagram.svg.write_text(svg, encoding="utf-8")
+            write_whole(diagram.svg, svg)
             print(f"drawn: {diagram.svg.name}")
     return 0
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mgk.provenance import require_intact
 from mgk.tables.problems import InputError
+from mgk.whole_files import whole_file
 
 REPORT = "results/report/report.html"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
@@ -36,7 +37,9 @@ def pdf_of(page: Path) -> Path:
         When there is no page, no Chromium, or it made nothing.
     """
     pdf = page.with_suffix(".pdf")
-    return made_by_browser(page, pdf, "--no-pdf-header-footer", f"--print-to-pdf={pdf.resolve()}")
+    with whole_file(pdf) as beside:
+        made_by_browser(page, beside, "--no-pdf-header-footer", f"--print-to-pdf={beside.resolve()}")
+    return pdf
 
 
 def made_by_browser(page: Path, made: Path, *flags: str) -> Path:
@@ -64,7 +67,7 @@ def made_by_browser(page: Path, made: Path, *flags: str) -> Path:
             raise PdfError(f"{browser} did not answer within {TIMEOUT_S} s") from None
     if not made.is_file():
         last = (done.stderr.strip().splitlines() or ["no word why"])[-1]
-        raise PdfError(f"{browser} made no {made.suffix[1:].upper()}: {last}")
+        raise PdfError(f"{browser} made nothing of {page}: {last}")
     return made
 
 

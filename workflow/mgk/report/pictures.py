@@ -17,6 +17,7 @@ from mgk.report.pdf import REPORT, PdfError, made_by_browser
 from mgk.report.results import all_results
 from mgk.study import Study
 from mgk.tables.problems import InputError
+from mgk.whole_files import whole_file, write_whole
 
 SCREEN = HOUSE / "docs" / "report.png"
 GALLERY = HOUSE / "docs" / "reference" / "figures.png"
@@ -59,12 +60,12 @@ def take(page: Path, picture: Path, size: tuple[int, int]) -> None:
     """Write what a browser window of a size shows of a page, in few colours."""
     from PIL import Image
 
-    made_by_browser(
-        page, picture, "--hide-scrollbars", f"--window-size={size[0]},{size[1]}", f"--screenshot={picture.resolve()}"
-    )
-    with Image.open(picture) as image:
-        few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-    few.save(picture, optimize=True)
+    with whole_file(picture) as beside:
+        window = f"--window-size={size[0]},{size[1]}"
+        made_by_browser(page, beside, "--hide-scrollbars", window, f"--screenshot={beside.resolve()}")
+        with Image.open(beside) as image:
+            few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few.save(beside, format="PNG", optimize=True)
 
 
 def main() -> int:
@@ -75,7 +76,7 @@ def main() -> int:
         take(HOUSE / REPORT, SCREEN, SCREEN_PX)
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "figures.html"
-            page.write_text(sheet(shown), encoding="utf-8")
+            write_whole(page, sheet(shown))
             rows = -(-len(shown) // COLUMNS)
             take(page, GALLERY, (COLUMNS * CELL_PX[0] + 20, rows * CELL_PX[1] + 20))
     except (PdfError, InputError) as error:

@@ -30,6 +30,7 @@ from mgk.simulate import (  # noqa: E402
 )
 from mgk.tables import write_table  # noqa: E402
 from mgk.tables.yaml_file import load_yaml  # noqa: E402
+from mgk.whole_files import write_whole  # noqa: E402
 
 NOT_IN_MANIFEST = ("manifest.sha256", "README.md")
 
@@ -53,7 +54,7 @@ def write_checksums(raw_data: Path) -> None:
     """Write raw_data/manifest.sha256, as `sha256sum` does, so that `sha256sum -c` can read it."""
     files = sorted(p for p in raw_data.rglob("*") if p.is_file() and p.name not in NOT_IN_MANIFEST)
     lines = [f"{sha256(p)}  {p.relative_to(raw_data).as_posix()}\n" for p in files]
-    (raw_data / "manifest.sha256").write_text("".join(lines), encoding="utf-8")
+    write_whole(raw_data / "manifest.sha256", "".join(lines))
 
 
 if __name__ == "__main__":

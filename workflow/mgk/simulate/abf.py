@@ -16,6 +16,7 @@ import numpy as np
 from mgk.recordings.axon.abf2 import SECTIONS
 from mgk.recordings.axon.header import BLOCK, EPISODIC, GAP_FREE, KINDS
 from mgk.recordings.protocol import Output
+from mgk.whole_files import whole_file
 
 VERSION = bytes((0, 0, 6, 2))
 FIXED_DATE = 20260101
@@ -96,9 +97,9 @@ def write_abf(
     struct.pack_into("<HHHHI", head, 28, 1, 0, 1, 0, 0)
     head[40:56] = hashlib.sha256(data).digest()[:16]
     struct.pack_into("<4sIIII", head, 56, bytes(4), names[0], 0, names[0], names[1])
-    path = Path(path)
-    path.write_bytes(bytes(head + body))
-    return path
+    with whole_file(path) as beside:
+        beside.write_bytes(bytes(head + body))
+    return Path(path)
 
 
 class _Strings:

@@ -15,6 +15,7 @@ import pandas as pd
 from mgk.plates.export import ROWS
 from mgk.simulate.plate_files import SIMULATED, plain, write_layout
 from mgk.tables.yaml_file import load_yaml
+from mgk.whole_files import whole_file
 
 EXPERIMENT = "coupled"
 GROUPS = ("control", "low_magnesium_diet")
@@ -76,8 +77,8 @@ def write_softmax_kinetic(
         clock = f"{int(time) // 3600:02d}:{int(time) // 60 % 60:02d}:{int(time) % 60:02d}"
         lines.append("\t".join([clock, f"{temperature_c:.1f}", *(reads[w][i] if w in reads else "" for w in wells)]))
     lines += ["", "~End", f"Original Filename: {SIMULATED}; Date Last Saved: 11/26/2026 10:00:00 AM", ""]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes("\r\n".join(lines).encode("utf-16"))
+    with whole_file(path) as beside:
+        beside.write_bytes("\r\n".join(lines).encode("utf-16"))
 
 
 def _layout(put_in: dict) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import pandas as pd
 from mgk.plates.export import ROWS, well_position
 from mgk.tables import write_table
 from mgk.tables.schema import load_schema
+from mgk.whole_files import whole_file
 
 SIMULATED = "SIMULATED by mgk.simulate, no reader involved"
 
@@ -157,5 +158,5 @@ def _clock(time_s: float) -> str:
 
 
 def _write(path: Path, lines: list[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes("\r\n".join(lines).encode("utf-8"))
+    with whole_file(path) as beside:
+        beside.write_bytes("\r\n".join(lines).encode("utf-8"))

@@ -20,6 +20,7 @@ from mgk.simulate.apparatus import COMMENT
 from mgk.simulate.magnesium_plate import dye_fluorescence
 from mgk.simulate.plate_files import plain
 from mgk.tables import write_table
+from mgk.whole_files import whole_file
 
 EXPERIMENT = "neuron_images"
 WAVELENGTHS = ("340", "380")
@@ -181,8 +182,9 @@ def _write(path: Path, frames: np.ndarray, words: str) -> None:
     import tifffile
 
     what = f"{words}. {COMMENT}"
-    tifffile.imwrite(path, frames, photometric="minisblack", compression="zlib", compressionargs={"level": 9},
-                     predictor=True, description=what, metadata=None, software="mgk.simulate")  # fmt: skip
+    with whole_file(path) as beside:
+        tifffile.imwrite(beside, frames, photometric="minisblack", compression="zlib", compressionargs={"level": 9},
+                         predictor=True, description=what, metadata=None, software="mgk.simulate")  # fmt: skip
 
 
 def _write_ome(path: Path, frames: np.ndarray, name: str, interval_s: float) -> None:
@@ -192,5 +194,6 @@ def _write_ome(path: Path, frames: np.ndarray, name: str, interval_s: float) -> 
         "axes": "TCYX", "Name": name, "Description": COMMENT, "UUID": str(uuid.uuid5(uuid.NAMESPACE_OID, name)),
         "Channel": {"Name": ["340 nm", "380 nm"]}, "TimeIncrement": interval_s, "TimeIncrementUnit": "s",
     }  # fmt: skip
-    tifffile.imwrite(path, frames, ome=True, photometric="minisblack", compression="zlib", predictor=True,
-                     compressionargs={"level": 9}, metadata=metadata, software="mgk.simulate")  # fmt: skip
+    with whole_file(path) as beside:
+        tifffile.imwrite(beside, frames, ome=True, photometric="minisblack", compression="zlib", predictor=True,
+                         compressionargs={"level": 9}, metadata=metadata, software="mgk.simulate")  # fmt: skip

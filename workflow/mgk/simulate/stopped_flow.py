@@ -16,6 +16,7 @@ import pandas as pd
 from mgk.simulate.apparatus import COMMENT, value
 from mgk.solutions import solve_solution
 from mgk.tables.yaml_file import load_yaml
+from mgk.whole_files import write_whole
 
 EXPERIMENT = "stopped_flow"
 DIGITS = 4
@@ -90,4 +91,4 @@ def _write(path: Path, time_ms: np.ndarray, shots: np.ndarray) -> None:
     header = ",".join(["time_ms", *(f"fluorescence_v_{i + 1}" for i in range(len(shots)))])
     lines = [f"# {COMMENT}", header]
     lines += [",".join([f"{t:g}", *(f"{v:.{DIGITS}f}" for v in row)]) for t, row in zip(time_ms, shots.T, strict=True)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    write_whole(path, "\n".join(lines) + "\n")
