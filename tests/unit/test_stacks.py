@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stack_files import EVEN, PUT_IN, cells, frames, row, write_two
 
-from mgk.magnesium import free_magnesium_mm
+from mgk.magnesium import Settings, calibrate, cell_samples, free_magnesium_mm, paired_cells, with_verdicts
 from mgk.simulate import stacks as simulated
 from mgk.stacks import (
     StackSettings,
@@ -21,7 +21,7 @@ from mgk.stacks import (
     read_images,
     stack_settings,
 )
-from mgk.stacks.regions import find_cells, pixels_of
+from mgk.stacks.regions import find_cells, inner_half, pixels_of, region_of_light
 from mgk.stacks.registration import Registration, find_shift, region_weights, resampled
 from mgk.tables.problems import InputError
 
@@ -57,6 +57,58 @@ def test_without_noise_the_truth_comes_back_through_shading_shift_and_background
     assert quality["f340_percent_per_min"] == pytest.approx(-1, rel=1e-6)
     net = measured.traces.groupby("roi_id")[["f340", "f380"]].first().to_numpy()
     assert (net > 200).all()
+
+
+@pytest.mark.parametrize(("calibration_margin", "close"), [(1.15, 1e-6), (1.3, 1e-3)])
+def test_without_noise_an_experiment_calibrated_in_situ_returns_the_truth(calibration_margin, close, tmp_path):
+    alike = {"radius_sd_ln": 0.0, "loading_sd_ln": 0.0, "rmax_magnesium_mm": 1e12}
+    lit = {"autofluorescence_counts": {"at_340": 24.0, "at_380": 18.0}, "bleaching_per_min": 0.0}
+    rows = []
+    for role in ("background", "rmin", "rmax", "sample"):
+        found = cells(role, **alike)
+        margin = calibration_margin if role.startswith("r") else 1.15
+        drawn = simulated.drawn(found, PUT_IN | {"drawn_margin": margin})
+        tifffile.imwrite(tmp_path / f"{role}.tif", drawn, photometric="minisblack")
+        files = write_two(tmp_path, frames(found, noise=False, shift_px=[0, 0], **lit), role)
+        rows.append(row(stack_id=role, role=role, labels=f"{role}.tif", background_region_px="0:3,0:3", **files))
+    tables = measure_stacks(rows, tmp_path, StackSettings(register=False))
+    traces = with_verdicts(tables["traces"], tables["quality"])
+    given = Settings(PUT_IN["kd_mm"], "test", None, background_subtracted=True)
+    calibrations = calibrate(paired_cells(traces), given, draws=50)
+    constants = calibrations["all"].draw()
+    measured = [float(getattr(constants, name)[0]) for name in ("rmin", "rmax", "beta")]
+    assert measured == pytest.approx(CONSTANTS[:3], rel=close)
+    ratios = [sample.ratio for sample in cell_samples(traces, calibrations)]
+    np.testing.assert_allclose(free_magnesium_mm(np.array(ratios), *measured, 1.9), truth_of(found), rtol=5 * close)
+
+
+@pytest.mark.parametrize("brightness", [0.5, 1, 3])
+def test_the_light_of_a_cell_does_not_go_by_its_outline(brightness, tmp_path):
+    found = cells(frames=1)
+    counts = frames(found, noise=False, shift_px=[0, 0], f380_free_counts=900 * brightness)
+    light, outlined = {}, {}
+    for margin in (1.0, 1.15, 1.3):
+        drawn = simulated.drawn(found, PUT_IN | {"drawn_margin": margin})
+        tifffile.imwrite(tmp_path / "labels.tif", drawn, photometric="minisblack")
+        given_row = row(**write_two(tmp_path, counts), labels="labels.tif", background_region_px="0:3,0:3")
+        rois = measure_stack(given_row, tmp_path, StackSettings(register=False)).rois
+        light[margin] = rois["f380"].to_numpy()
+        outlined[margin] = (rois["f380"] * rois["bright_px"] / rois["n_pixels"]).to_numpy()
+    assert (outlined[1.3] / outlined[1.0]).max() < 0.75, "a mean over the outline goes by the hand that drew it"
+    np.testing.assert_allclose(light[1.15], light[1.0], rtol=0.005)
+    np.testing.assert_allclose(light[1.3], light[1.0], rtol=0.005)
+
+
+def test_the_inner_half_is_that_of_the_cell_itself():
+    y, x = np.mgrid[0:40, 0:60]
+    disc = np.argwhere(np.hypot(y - 20, x - 30) < 12.5)
+    inner = inner_half(disc)
+    assert np.hypot(*(inner - [20, 30]).T).max() < 7
+    assert len(inner) == pytest.approx(len(disc) / 4, rel=0.2)
+    np.testing.assert_array_equal(inner_half(np.array([[3, 4]])), [[3, 4]])
+    even = region_of_light(np.ones((40, 60)), disc)
+    assert even.bright_px == len(disc)
+    assert region_of_light(np.zeros((40, 60)), disc).bright_px == len(disc), "no light, no weight"
 
 
 def test_a_shift_by_a_part_of_a_pixel_is_found_and_undone(tmp_path):
@@ -250,6 +302,8 @@ def test_cells_without_dye_take_the_shift_of_the_other_stacks_of_their_run(tmp_p
     assert found.loc["u", "verdict"] == "pass", "there is nothing to see, and that is what it is for"
     assert found.loc["u", "shift_y_px"] == pytest.approx(1.3, abs=0.1)
     assert set(found["role"]) == {"sample", "background"}
+    inner = tables["rois"].set_index("stack_id").loc[["u"]]
+    assert (inner["n_pixels"] < 12 * 14 / 2).all(), "measured in the inner half"
     alone = measure_stacks(rows[2:], tmp_path, StackSettings())
     assert len(alone["traces"]) == 6
 

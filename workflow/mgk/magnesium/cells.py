@@ -6,8 +6,8 @@ frames leave of their common ratio. Everything after that (draws, censoring, gro
 
 Limits: frames are taken as independent, so that a free Mg2+ that changes over time widens the interval of its mean, and
 noise that lasts over frames is not in it. The cells of one stack are taken as independent measures of Rmin, Rmax and
-beta. Signals are per pixel, so that cells of unlike size can be compared; thickness is not corrected, and is in the
-scatter of beta.
+beta. Signals are per pixel as bright as a cell's inner half, so that cells of unlike size and outline can be compared;
+thickness is not corrected, and is in the scatter of beta.
 """
 
 import math

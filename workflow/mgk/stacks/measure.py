@@ -5,8 +5,9 @@ between the wavelengths, the cells, and the images that are shown. The second re
 weighted sums of the regions: offset, flat field, background and shift are all linear, so each region has a row of
 weights and no frame is corrected as a whole. The result does not depend on the size of the blocks.
 
-Signals are net (above the background) and per pixel of the region, in counts; the sum over pixels comes first and the
-ratio after. Shifts in pixels, times in s.
+Signals are net (above the background): the sum over a region over its `bright_px`, counts per pixel as bright as its
+inner half, whatever the outline takes in of the rim. The sum over pixels comes first and the ratio after. Cells without
+dye show too little to tell how bright their inner half is, and are measured in it alone. Shifts in pixels, times in s.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ import pandas as pd
 
 from mgk.stacks.correction import Background, Shading, find_background, read_shading, size_words, stated
 from mgk.stacks.files import BLOCK_BYTES, WAVELENGTHS, Pair, open_pair, read_image
-from mgk.stacks.regions import find_cells, pixels_of
+from mgk.stacks.regions import Region, find_cells, inner_half, pixels_of, region_of_light
 from mgk.stacks.registration import Registration, correlation_of, find_shift, region_weights, resampled
 from mgk.stacks.settings import StackSettings
 from mgk.tables.problems import InputError
@@ -31,8 +32,8 @@ TRACE_COLUMNS = (
     "saturated_380_px", "n_pixels", "reason",
 )  # fmt: skip
 ROI_COLUMNS = (
-    *DESCRIBED, "roi_id", "y_px", "x_px", "n_pixels", "f340", "f380", "saturated_percent", "n_frames", "verdict",
-    "reason",
+    *DESCRIBED, "roi_id", "y_px", "x_px", "n_pixels", "bright_px", "f340", "f380", "saturated_percent", "n_frames",
+    "verdict", "reason",
 )  # fmt: skip
 QUALITY_COLUMNS = (
     *DESCRIBED, "experiment", "temperature_c", "n_frames", "height_px", "width_px", "shift_y_px", "shift_x_px",
@@ -113,7 +114,7 @@ def measure_stack(
     registration = _register(net, given, shift_px)
     laid = {name: resampled(net[name], registration.kernels[name]) for name in WAVELENGTHS}
     labels, threshold = _labels(row, raw_data, laid["340"] + laid["380"], given)
-    regions = pixels_of(labels)
+    regions = _regions(row, labels, laid["340"] + laid["380"])
     table, reasons = _second_pass(pair, regions, shading, background, registration, limits, block_bytes)
     traces = _traces(row, table, reasons, regions, given)
     rois = _rois(row, traces, regions, reasons, given)
@@ -254,21 +255,30 @@ def _labels(row: Mapping, raw_data: Path, image: np.ndarray, given: StackSetting
     return found.labels, found.threshold
 
 
+def _regions(row: Mapping, labels: np.ndarray, image: np.ndarray) -> dict[int, Region]:
+    """Return the regions of a stack by label; `image`: the light of both wavelengths above the background."""
+    pixels = pixels_of(labels)
+    if row.get("role") == UNLOADED:
+        inner = {label: inner_half(own) for label, own in pixels.items()}
+        return {label: Region(own, float(len(own))) for label, own in inner.items()}
+    return {label: region_of_light(image, own) for label, own in pixels.items()}
+
+
 def _weights(
-    regions: Mapping[int, np.ndarray], shape, shading: Shading, wavelength: str, background: Background, kernels
+    regions: Mapping[int, Region], shape, shading: Shading, wavelength: str, background: Background, kernels
 ) -> tuple[_Weights, set[int]]:
     """Return the weights of all regions at a wavelength, and the regions that leave the image."""
     from scipy.sparse import csr_array
 
     lost, rows, places, weights = set(), [], [], []
-    for number, (label, pixels) in enumerate(regions.items()):
-        taken = region_weights(pixels, shape, kernels)
+    for number, (label, region) in enumerate(regions.items()):
+        taken = region_weights(region.pixels, shape, kernels)
         if taken is None:
             lost.add(label)
             continue
         rows.append(np.full(len(taken[0]), number))
         places.append(taken[0])
-        weights.append(taken[1] / len(pixels))
+        weights.append(taken[1] / len(region.pixels))
     if background.places is not None:
         rows.append(np.full(len(background.places), len(regions)))
         places.append(background.places)
@@ -305,7 +315,8 @@ def _second_pass(pair: Pair, regions, shading, background, registration, limits,
         name: np.full(pair.frames, background.levels[name]) if background.levels else sums[name][:, n]
         for name in WAVELENGTHS
     }
-    signal = {name: sums[name][:, :n] - level[name][:, None] for name in WAVELENGTHS}
+    scale = np.array([len(region.pixels) / region.bright_px for region in regions.values()])
+    signal = {name: (sums[name][:, :n] - level[name][:, None]) * scale for name in WAVELENGTHS}
     return {"signal": signal, "background": level, "saturated": saturated}, reasons
 
 
@@ -315,11 +326,11 @@ def _traces(row: Mapping, table: dict, lost: Mapping[int, str], regions, given: 
     interval = stated(row, "frame_interval_s")
     times = np.arange(frames) * float(interval) if interval is not None else np.full(frames, np.nan)
     parts = []
-    for number, (label, pixels) in enumerate(regions.items()):
+    for number, (label, region) in enumerate(regions.items()):
         at = {name: table["saturated"][name][:, number] for name in WAVELENGTHS}
         reason = np.full(frames, lost.get(label, ""), object)
         if label not in lost:
-            over = {n: 100 * at[n] / len(pixels) > given.saturated_max_percent for n in WAVELENGTHS}
+            over = {n: 100 * at[n] / len(region.pixels) > given.saturated_max_percent for n in WAVELENGTHS}
             for name in WAVELENGTHS:
                 reason[over[name]] = f"saturated at {name} nm"
             reason[over["340"] & over["380"]] = "saturated at 340 and 380 nm"
@@ -330,7 +341,7 @@ def _traces(row: Mapping, table: dict, lost: Mapping[int, str], regions, given: 
                 | {f"f{n}": np.nan if label in lost else table["signal"][n][:, number] for n in WAVELENGTHS}
                 | {f"background_{n}": table["background"][n] for n in WAVELENGTHS}
                 | {f"saturated_{n}_px": at[n] for n in WAVELENGTHS}
-                | {"n_pixels": len(pixels), "reason": reason}
+                | {"n_pixels": len(region.pixels), "reason": reason}
             )
         )
     traces = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(TRACE_COLUMNS))
@@ -340,8 +351,8 @@ def _traces(row: Mapping, table: dict, lost: Mapping[int, str], regions, given: 
 def _rois(row: Mapping, traces: pd.DataFrame, regions, lost: Mapping[int, str], given: StackSettings) -> pd.DataFrame:
     found = []
     groups = dict(list(traces.groupby("roi_id", sort=False))) if len(traces) else {}
-    for label, pixels in regions.items():
-        own = groups[label]
+    for label, region in regions.items():
+        own, pixels = groups[label], region.pixels
         used = own[own["reason"] == ""]
         high = 100 * float((own[["saturated_340_px", "saturated_380_px"]].max(axis=1) / len(pixels)).max())
         reasons = []
@@ -353,7 +364,7 @@ def _rois(row: Mapping, traces: pd.DataFrame, regions, lost: Mapping[int, str], 
         y, x = pixels.mean(axis=0)
         found.append(
             _described(row)
-            | {"roi_id": label, "y_px": y, "x_px": x, "n_pixels": len(pixels)}
+            | {"roi_id": label, "y_px": y, "x_px": x, "n_pixels": len(pixels), "bright_px": region.bright_px}
             | {name: used[name].mean() if len(used) else np.nan for name in ("f340", "f380")}
             | {"saturated_percent": high, "n_frames": len(used)}
             | {"verdict": "exclude" if not len(used) else "warn" if reasons else "pass", "reason": "; ".join(reasons)}

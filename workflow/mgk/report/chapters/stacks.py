@@ -13,9 +13,10 @@ ABOUT = r"""## Free Mg2+ of cells in image stacks
 Each pixel shows the camera's offset and, by the flat field $L$, what light makes of dye and medium:
 $$S = O + L\,(F + B) \quad\Rightarrow\quad F = \frac{S - O}{L} - B$$
 The background $B$ is taken in the same pixels in every frame. The image at 380 nm is laid onto that at 340 nm by a
-shift that is found once; both are blurred alike. A cell's $F_{340}$ and $F_{380}$ are means over its pixels, its ratio
-that of the sums over frames, and free Mg2+ comes from the very calibration of plates (Grynkiewicz), whose error is
-common to all cells.
+shift that is found once; both are blurred alike. A cell's $F_{340}$ and $F_{380}$ are sums over its pixels, told in
+pixels as bright as its inner half, so that beta does not go by how much of a cell's dim rim an outline holds. Its
+ratio is that of the sums over frames, and free Mg2+ comes from the very calibration of plates (Grynkiewicz), whose
+error is common to all cells.
 Cells and pixels outside of the calibrated range are shown as such; a cell with saturated pixels is left out and named.
 Cells lie within animals, and the animal is the unit.
 """
