@@ -243,6 +243,57 @@ def test_one_potential_has_a_chord_where_reversal_is_stated(tmp_path):
     assert chord["estimate"] == pytest.approx(PS, rel=0.03)
 
 
+def levels_of(membrane_mv, amplitude_pa, se_pa=0.02):
+    """Return the rows of levels of one patch."""
+    return pd.DataFrame({
+        "cell_id": "c", "group": "g", "animal_id": "a", "level_mv": membrane_mv, "membrane_mv": membrane_mv,
+        "amplitude_pa": amplitude_pa, "amplitude_se_pa": se_pa, "verdict": "identified", "reason": "", "channels": 1,
+    })  # fmt: skip
+
+
+def chord_of(levels, **unitary):
+    settings = {"unitary": {"chord_mv": 80.0, **unitary}}
+    fits, _ = unitary_fits(with_chords(levels, settings), "unitary", settings)
+    return fits[(fits["parameter"] == "chord_conductance") & (fits["unit_id"] != "")].iloc[0]
+
+
+def test_without_noise_slope_reversal_and_chord_are_exact():
+    v = np.array([-80.0, -60, -40, 40, 60, 80])
+    levels = levels_of(v, PS / 1e3 * (v - 4.0), 0.0)
+    settings = {"unitary": {"chord_mv": 80.0}}
+    fits, relations = unitary_fits(with_chords(levels, settings), "unitary", settings)
+    own = fits[fits["unit_id"] != ""].set_index("parameter")
+    assert own["estimate"].to_dict() == pytest.approx(
+        {"slope_conductance": PS, "reversal": 4.0, "chord_conductance": PS}, rel=1e-6
+    )
+    assert set(own["verdict"]) == {"identified"}
+    assert relations["rectification"].tolist() == ["linear"]
+
+
+@pytest.mark.parametrize("bend", [0.2, 0.05])
+def test_a_chord_on_the_reversal_potential_of_a_bent_relation_is_weak_until_that_is_stated(bend):
+    v = np.array([-80.0, -60, -40, 40, 60, 80])
+    levels = levels_of(v, PS / 1e3 * v * (1 + bend * v / 100) + 0.002 * np.array([1, -1, 1, 1, -1, 1]))
+    true = PS * (1 + 0.8 * bend)
+    chord = chord_of(levels)
+    assert chord["estimate"] < 0.98 * true, "the reversal potential of the line is too negative"
+    assert chord["verdict"] == "weak"
+    assert chord["reason"].startswith("the relation bends (p = ")
+    assert "state unitary.reversal_mv" in chord["reason"]
+    stated = chord_of(levels, reversal_mv={"value": 0.0})
+    assert stated["estimate"] == pytest.approx(true, rel=0.002)
+    assert (stated["verdict"], stated["reason"]) == ("identified", "")
+
+
+def test_a_chord_on_a_line_without_a_test_of_a_bend_is_weak():
+    v = np.array([-80.0, 60, 80])
+    levels = levels_of(v, PS / 1e3 * v + 0.002 * np.array([1, -1, 1]))
+    chord = chord_of(levels)
+    assert chord["verdict"] == "weak"
+    assert "3 potentials: whether the relation bends is not known" in chord["reason"]
+    assert chord_of(levels, reversal_mv={"value": 0.0})["verdict"] == "identified"
+
+
 @pytest.mark.parametrize(("share", "name"), [(0.6, "outward rectifying"), (-0.6, "inward rectifying"), (0, "linear")])
 def test_rectification_is_labelled(share, name):
     v = np.array([-100.0, -60, -30, 30, 60, 100])

@@ -3,11 +3,12 @@
 *Slope conductance*: a line through all potentials, i = g (V - E), each point weighted by its standard error; E is the
 reversal potential. *Chord conductance*: i / (V - E) at one potential, with E stated by the study or else that of the
 line. They are one where the relation is straight; where it bends (*rectification*, by an F test of a square term and
-the slopes at both ends) the slope is that of no potential, and its verdict says so.
+the slopes at both ends) the slope is that of no potential, and its verdict says so. A chord without a stated E is weak
+where the square term is real, however small: the line's E is then biased, and so is all that rests on it.
 
 A patch with one potential has no slope, and a chord only with a stated reversal potential; with two there is a line and
-no test of it. Animals are the unit of groups (`mgk.statistics`). Conductances in pS, potentials in mV, currents in pA
-outward positive.
+no test of it, with three no test of a bend. Animals are the unit of groups (`mgk.statistics`). Conductances in pS,
+potentials in mV, currents in pA outward positive.
 """
 
 from collections.abc import Mapping
@@ -192,7 +193,7 @@ def unitary_fits(amplitudes: pd.DataFrame, experiment: str, settings: Mapping) -
         rows.append(fit_row(experiment, group, cell, LINE, "slope_conductance", "pS", found.conductance))
         rows.append(fit_row(experiment, group, cell, LINE, "reversal", "mV", found.reversal))
         if np.isfinite(at):
-            chord = _chord(patch, at, "reversal_mv" in own)
+            chord = _chord(patch, at, None if "reversal_mv" in own else found)
             rows.append(fit_row(experiment, group, cell, f"{CHORD} at {at:+g} mV", "chord_conductance", "pS", chord))
         relations.append({
             "group": group, "cell_id": cell, "animal_id": patch["animal_id"].iloc[0], "potentials": found.n,
@@ -215,8 +216,8 @@ def _with_levels(found: Relation, used: pd.DataFrame) -> Relation:
     return replace(found, conductance=_weaker(found.conductance, told), reversal=_weaker(found.reversal, told))
 
 
-def _chord(patch: pd.DataFrame, at: float, stated: bool) -> Estimate:
-    """Return the chord conductance of a patch at a potential."""
+def _chord(patch: pd.DataFrame, at: float, line: Relation | None) -> Estimate:
+    """Return the chord conductance of a patch at a potential; `line`: where the reversal potential is that of it."""
     here = patch[(patch["level_mv"] == at) & patch["in_line"]]
     if here.empty:
         return replace(NOTHING, reason=f"no unitary current at {at:+g} mV")
@@ -225,13 +226,27 @@ def _chord(patch: pd.DataFrame, at: float, stated: bool) -> Estimate:
         reason = "no reversal potential: state unitary.reversal_mv, or record at more potentials"
         return replace(NOTHING, reason=reason)
     ps, se = float(row["chord_ps"]), float(row["chord_se_ps"])
-    weak = row["verdict"] == "weak"
-    reason = row["reason"] if weak else ""
-    known = np.isfinite(se)
-    if stated and patch["in_line"].sum() == 1:
-        weak, reason = True, "; ".join(filter(None, (reason, "one potential: rests on the stated reversal potential")))
-    half = TWO_SIDED * se if known else np.nan
-    return Estimate(ps, se, ps - half, ps + half, "weak" if weak else "identified", reason)
+    half = TWO_SIDED * se if np.isfinite(se) else np.nan
+    chord = Estimate(ps, se, ps - half, ps + half, "identified")
+    told = [row["reason"]] if row["verdict"] == "weak" else []
+    if line is not None:
+        told += [weakness] if (weakness := _of_the_line(line)) else []
+    elif patch["in_line"].sum() == 1:
+        told.append("one potential: rests on the stated reversal potential")
+    return _weaker(chord, "; ".join(filter(None, told))) if told else chord
+
+
+def _of_the_line(line: Relation) -> str:
+    """Say why the reversal potential of a line is a weak ground for a chord; empty where it is a good one."""
+    help_words = "state unitary.reversal_mv, or record on both sides of it"
+    if line.bend_p < BEND_P:
+        return f"the relation bends (p = {line.bend_p:.2g}), and the reversal potential is that of a line: {help_words}"
+    if line.n < FEWEST_TO_BEND:
+        return (
+            f"{line.n} potentials: whether the relation bends is not known, and so the reversal potential: {help_words}"
+        )
+    weak = line.reversal.verdict != "identified"
+    return f"the reversal potential of the line is weak ({line.reversal.reason}): {help_words}" if weak else ""
 
 
 def compare_conductances(fits: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
