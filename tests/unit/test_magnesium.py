@@ -372,6 +372,23 @@ def test_animal_is_the_unit():
     assert twice["se_animals"].iloc[0] == pytest.approx(0.15, rel=1e-9)
 
 
+def test_the_interval_of_a_mean_near_rmax_is_not_negative():
+    wells = plate({"P1": 20.0, "P2": 2.0, "P3": 110.0}, noise=0.002, seed=4)
+    calibrations = calibrate(paired_wells(wells))
+    found = samples(paired_wells(wells), calibrations)
+    groups = group_table(found, calibrations, GIVEN, published=False)
+    mean = groups[groups["statistic"] == "mean"].iloc[0]
+    assert mean["estimate"] > 10
+    assert mean["estimate"] - 4.3 * mean["se_animals"] < 0, "three animals as unlike as these"
+    assert mean["ci_low"] == 0
+    assert "a dye of a higher Kd" in mean["reason"]
+    calm = plate({"P1": 0.45, "P2": 0.5, "P3": 0.4})
+    calibrations = calibrate(paired_wells(calm))
+    groups = group_table(samples(paired_wells(calm), calibrations), calibrations, GIVEN, published=False)
+    assert groups["ci_low"].iloc[0] > 0
+    assert groups["reason"].iloc[0] == ""
+
+
 def test_group_with_a_censored_animal():
     wells = plate(DONORS)
     wells.loc[(wells["sample_id"] == "d7") & (wells["read_name"] == "340"), "value"] *= 8

@@ -19,6 +19,11 @@ from mgk.statistics import compare_groups, effective_df, holm
 # Below six animals a median has no 95 % interval (sign test: 2/2^5 > 5 %).
 MIN_ANIMALS_FOR_MEDIAN = 6
 
+NOT_ABOVE_ZERO = (
+    "the animals are so unlike that the lower limit is 0 (near Rmax a small error of R is a large one of Mg2+); more "
+    "animals, or a dye of a higher Kd, would tell more"
+)
+
 GROUP_COLUMNS = (
     "condition", "statistic", "kd_mm", "kd_source", "estimate", "se", "ci_low", "ci_high", "se_animals",
     "se_calibration", "n_animals", "n_samples", "n_below_rmin", "n_above_rmax", "n_without_value", "reason",
@@ -147,10 +152,12 @@ def _mean(members: Members, counts: dict[str, int], seed: int, condition: str) -
         calibration = _by_animal(members, members.values()).mean(axis=0)[1:].std(ddof=1)
     drawn[np.isinf(means[1:])] = np.inf  # an animal is above Rmax in this draw
     low, high = interval(drawn)
+    # A concentration is not negative: what reaches below 0 cannot be told from 0, and holds what it held before.
     return {
+        "reason": NOT_ABOVE_ZERO if low < 0 else "",
         "estimate": estimate,
         "se": math.hypot(scatter, calibration),
-        "ci_low": low,
+        "ci_low": max(low, 0.0),
         "ci_high": high,
         "se_animals": scatter,
         "se_calibration": calibration,
