@@ -5,7 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import pytest
-from studies import small_study
+from studies import HOUSE, small_study
 
 from mgk.checks import study_files
 from mgk.notebooks import parameters_given
@@ -43,11 +43,26 @@ def test_every_notebook_stands_between_its_raw_files_and_the_report(study):
     assert set(graph.steps) == {name for edge in graph.edges for name in edge}
 
 
-def test_boxes_do_not_overlap_and_edges_lead_to_the_right(study):
+def test_what_joins_results_stands_behind_the_notebooks_that_made_them():
+    study = Study.open(HOUSE)
     graph = graph_of(study)
+    into = {end: {a for a, b in graph.edges if b == end} for _, end in graph.edges}
+    joined = {f"{a} {e}" for a, e in study.rests_on("synthesis")}
+    assert {"magnesium_block romk_block", "atpase_activity microsomes"} < joined
+    assert into["synthesis synthesis"] == joined
+    assert "raw synthesis synthesis" not in graph.steps, "it reads no raw file of its own"
+    measured = {f"{a} {e}" for a, e in study.rests_on("equilibria")}
+    assert into["equilibria equilibria"] == {"raw equilibria equilibria", *measured}
+    assert "synthesis synthesis" in into["report"]
+    assert set(graph.steps) == {name for edge in graph.edges for name in edge}
+
+
+@pytest.mark.parametrize("of", ["part", "demonstration"])
+def test_boxes_do_not_overlap_and_edges_lead_to_the_right(of, study):
+    graph = graph_of(study if of == "part" else Study.open(HOUSE))
     for a, b in graph.edges:
         assert graph.steps[a].column < graph.steps[b].column
-    for column in range(4):
+    for column in range(5):
         rows = sorted(s.row for s in graph.steps.values() if s.column == column)
         assert all(b - a >= 1 for a, b in itertools.pairwise(rows))
 

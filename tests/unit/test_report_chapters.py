@@ -187,6 +187,23 @@ def test_the_first_screen_counts_curves(house):
     assert f"{table['curve_id'].nunique()} curves from {table['animal_id'].nunique()} animals" in words
 
 
+def test_one_of_a_kind_is_in_the_singular(study):
+    assert glance._counts(study) == "1 clinical table; each number has its own n."
+    assert glance._n(2, "clinical table") == "2 clinical tables"
+
+
+def test_cells_without_a_value_are_not_counted_in_the_n_of_a_key_number(house):
+    results = Results(Study.open(house), ANALYSES["image_stacks"], "neuron_images")
+    group = {"condition": "control", "statistic": "mean", "kd_mm": 1.9, "estimate": 0.8, "ci_low": 0.7, "ci_high": 0.9,
+             "n_animals": 3, "n_samples": 27, "n_below_rmin": 0, "n_above_rmax": 0, "n_without_value": 2,
+             "reason": ""}  # fmt: skip
+    path = results.folder / "groups.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(pd.DataFrame([group]), path)
+    [number] = chapters.CHAPTERS["image_stacks"].key_numbers(results)
+    assert number["n"] == "25 cells, 3 animals"
+
+
 def test_the_checklist_of_a_study(study):
     items = checklists._recordings(study, "romk_block").set_index("Item")["The study says"]
     assert items["Configuration"] == "inside_out"

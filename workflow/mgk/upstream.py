@@ -25,6 +25,14 @@ BESIDE = ("raw_data/solutions.yaml", "raw_data/segments.csv")
 
 
 def raw_files(study: Study, section: str, experiment: str) -> list[str]:
+    """Return the files that an experiment rests on: its own, and those of the results that it joins."""
+    files = own_files(study, section, experiment)
+    for analysis, read in study.rests_on(section):
+        files += raw_files(study, ANALYSES[analysis].section, read)
+    return list(dict.fromkeys(files))
+
+
+def own_files(study: Study, section: str, experiment: str) -> list[str]:
     """Return the files that an experiment of a section reads, config.yaml and the shared tables included."""
     files = ["config.yaml", *(f"raw_data/{section}.{suffix}" for suffix in ("csv", "yaml"))]
     if "table" in (settings := study.experiment(section, experiment)):
@@ -36,8 +44,6 @@ def raw_files(study: Study, section: str, experiment: str) -> list[str]:
         files += [f"raw_data/{name}" for column in FILE_COLUMNS[section] for name in rows[column] if name]
     if section == "equilibria":
         files += BESIDE[:1]
-    for analysis, read in study.rests_on(section):
-        files += raw_files(study, ANALYSES[analysis].section, read)
     return [f for f in dict.fromkeys(files) if (study.root / f).is_file()]
 
 

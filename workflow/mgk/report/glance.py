@@ -66,23 +66,29 @@ def _counts(project: Study) -> str:
     if project.experiments("recordings") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
         ids = [kept[name].nunique() for name in ("recording_id", "cell_id", "animal_id")]
-        said.append("{} recordings of {} cells from {} animals".format(*ids))
+        said.append(f"{_n(ids[0], 'recording')} of {_n(ids[1], 'cell')} from {_n(ids[2], 'animal')}")
     path = project.results / "plates" / "quality.csv"
     if project.experiments("plates") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
-        said.append(f"{len(kept)} plates with {kept['n_wells'].sum()} wells")
+        said.append(f"{_n(len(kept), 'plate')} with {_n(kept['n_wells'].sum(), 'well')}")
     path = project.results / "stacks" / "quality.csv"
     if project.experiments("stacks") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
-        said.append(f"{len(kept)} image stacks with {kept['n_rois'].sum() - kept['n_excluded'].sum()} cells")
+        cells = kept["n_rois"].sum() - kept["n_excluded"].sum()
+        said.append(f"{_n(len(kept), 'image stack')} with {_n(cells, 'cell')}")
     if project.experiments("curves"):
         points = project.table("curves")
         points = points[points["experiment"].isin(project.experiments("curves"))]
         ids = [points[name].nunique() for name in ("curve_id", "animal_id")]
-        said.append("{} curves from {} animals".format(*ids))
+        said.append(f"{_n(ids[0], 'curve')} from {_n(ids[1], 'animal')}")
     tables = len(project.experiments("clinical"))
-    said += [f"{tables} clinical tables"] if tables else []
+    said += [_n(tables, "clinical table")] if tables else []
     return f"{', '.join(said)}; each number has its own n." if said else ""
+
+
+def _n(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it is not one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _outcome(numbers: pd.DataFrame) -> str:
@@ -106,7 +112,7 @@ def _left_out(project: Study) -> str:
     said = []
     for section, unit in UNITS.items():
         counts = Counter(row.verdict for row in not_passed(project, section).itertuples())
-        said += [f"{n} {unit}{'s' if n > 1 else ''} {VERDICTS[verdict]}" for verdict, n in counts.items()]
+        said += [f"{_n(n, unit)} {VERDICTS[verdict]}" for verdict, n in counts.items()]
     rows = sum(n for _, _, n in not_analysed(project))
     said += [f"{rows} rows of experiments that nobody asked for"] if rows else []
     return f"{escape('; '.join(said))}. {LEFT_OUT_LINK}" if said else "Nothing."

@@ -1,4 +1,4 @@
-"""The steps of a run as a picture: raw files, reading, notebooks, report; from the table of analyses alone.
+"""The steps of a run as a picture: raw files, reading, notebooks, what joins them, report; from the table of analyses.
 
 The layout is computed here, so that the same study gives the same picture everywhere.
 """
@@ -8,7 +8,7 @@ from html import escape
 
 from mgk.analyses import ANALYSES, EXPERIMENT_TABLES
 from mgk.study import Study
-from mgk.upstream import raw_files
+from mgk.upstream import own_files
 
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 220, 30, 44, 10, 6
 MOST_LETTERS = 34
@@ -57,19 +57,24 @@ def graph_of(study: Study) -> Graph:
         own = [pair for pair in asked if (ANALYSES[pair[0]].section, pair[1]) == (section, experiment)]
         row = (rows[own[0]] + rows[own[-1]]) / 2
         raw, before = f"raw {section} {experiment}", f"raw {section} {experiment}"
-        n = len([f for f in raw_files(study, section, experiment) if f != SHARED])
-        steps[raw] = Step(0, row, f"{experiment}: {n} raw {'file' if n == 1 else 'files'}")
+        joined = [pair for pair in study.rests_on(section) if pair in rows]
+        n = len([f for f in own_files(study, section, experiment) if f != SHARED])
+        if n or not joined:
+            steps[raw] = Step(0, row, f"{experiment}: {n} raw {'file' if n == 1 else 'files'}")
         if section in READING:
             before = f"read {section} {experiment}"
             steps[before] = Step(1, row, f"{OTHERWISE.get(own[0][0], READING[section])}: {experiment}")
             edges.append((raw, before))
         for analysis, _ in own:
             name = f"{analysis} {experiment}"
-            steps[name] = Step(2, rows[analysis, experiment], f"{analysis}: {experiment}".replace("_", " ", 1))
-            edges += [(before, name), (name, "report")]
+            words = f"{analysis}: {experiment}".replace("_", " ", 1)
+            steps[name] = Step(3 if joined else 2, rows[analysis, experiment], words)
+            edges += [(before, name)] if before in steps else []
+            edges += [*((f"{a} {e}", name) for a, e in joined), (name, "report")]
     if SOLVED in steps:
         edges += [(SOLVED, f"{a} {e}") for a, e in asked if ANALYSES[a].section in EXPERIMENT_TABLES]
-    steps["report"] = Step(3, (len(asked) - 1) / 2, "report")
+    last = max((step.column for step in steps.values()), default=2)
+    steps["report"] = Step(last + 1, (len(asked) - 1) / 2, "report")
     return Graph(steps, edges)
 
 

@@ -88,7 +88,7 @@ def key_numbers(results: Results, noun: str = "samples") -> list[dict]:
             "group": group["condition"],
             "quantity": f"free Mg2+, mean of animals, {calibrated}",
             "unit": "mM",
-            "n": f"{group['n_samples']:.0f} {noun}, {group['n_animals']:.0f} animals",
+            "n": f"{group['n_samples'] - group['n_without_value']:.0f} {noun}, {group['n_animals']:.0f} animals",
             "table": "groups.csv",
             "row": place,
             **{c: group[c] for c in ("estimate", "ci_low", "ci_high")},
