@@ -84,6 +84,40 @@ def gen5_kinetic(label, times, wells):
     return [*lines, "0:00:00", ""]
 
 
+def gen5_kinetic_along(label, times, wells):
+    """A line of times, then a line a well; the last two times were not reached."""
+    lines = [label, "", "\t".join(["Time", *times, "0:00:00", "0:00:00", ""])]
+    lines += ["\t".join([f"T\N{DEGREE SIGN} {label}", *("37.0" for _ in times), "0.0", "0.0", ""])]
+    return [*lines, *("\t".join([well, *values, "", "", ""]) for well, values in wells.items()), ""]
+
+
+def gen5_kinetic_matrices(label, times, wells, columns=12, rows=8):
+    """A matrix for each time; the last was not reached."""
+    lines = []
+    for i, time in enumerate([*times, "0:00:00"]):
+        here = {well: values[i] if i < len(times) else "" for well, values in wells.items()}
+        title = [f"{label} - Time  {i + 1} ({time})", f"Time {i + 1} ({time})"]
+        matrix = gen5_matrix(gen5_rows([(f"{label} Read#{i + 1}", here)], columns, rows), title[1], columns)
+        lines += [title[0], *matrix]
+    return lines
+
+
+def gen5_list_down(reads, computed=()):
+    """A line a well, with what the layout says of it and the reads side by side."""
+    lines = ["Results", "", "\t".join(["Well ID", "Well", "Conc/Dil", *(n for n, _ in reads), *computed])]
+    for well in reads[0][1]:
+        lines.append("\t".join(["STD1", well, "2", *(wells[well] for _, wells in reads), *("9" for _ in computed)]))
+    return [*lines, ""]
+
+
+def gen5_list_along(reads, computed=()):
+    """A column a well, a line a read."""
+    wells = list(reads[0][1])
+    lines = ["Results", "", "\t".join(["Well ID", "STD1", *("" for _ in wells[1:])]), "\t".join(["Well", *wells])]
+    lines += ["\t".join([name, *values.values()]) for name, values in reads]
+    return [*lines, *("\t".join([name, *("9" for _ in wells)]) for name in computed), ""]
+
+
 def gen5_text(*parts):
     return "\r\n".join(line for part in parts for line in [*part]) + "\r\n"
 

@@ -67,6 +67,45 @@ def test_several_plates_and_rows_that_were_left_out(tmp_path):
     assert set(plate.loc[plate["plate_in_file"] == 2, "well"].str[0]) == {"A", "E"}
 
 
+def bare(wells, label="Eu(1)", key="Label", plate=1):
+    """The plate's lines, then the values of all wells without a title, column numbers and row letters."""
+    head = block("", wells, label, plate=plate)[:8]
+    head[1] = head[1].replace("Label", key)
+    return [*head, *("".join(f"{wells.get(f'{r}{c}', '')}," for c in range(1, 13)) for r in "ABCDEFGH"), ""]
+
+
+def test_a_matrix_without_titles_is_what_the_lines_of_its_plate_say(tmp_path):
+    wells = {w: v for w, v in grid(start=100).items() if w[0] in "AC"}
+    plate = read(tmp_path, bare(grid(start=9), key="Formula"), bare(wells), bare(grid(), plate=2), TAIL)
+    assert plate.drop_duplicates("plate_in_file")["label"].tolist() == ["Eu(1)", "Eu(1)"]
+    assert set(plate["emission_nm"]) == {665}
+    first = plate[plate["plate_in_file"] == 1].set_index("well")
+    assert first.loc[wells.keys(), "value"].tolist() == [float(v) for v in wells.values()]
+    assert set(first.drop(index=list(wells))["flag"]) == {"blank"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: [*t[:9], *t[10:]], "row H of a plate with 12 columns is expected here"),
+        (lambda t: [*t[:10], t[10], *t[10:]], "an empty line is expected below the 8 rows"),
+        (lambda t: [*t[:8], t[8][:-4], *t[9:]], "11 values: rows of .* wells are expected"),
+        (lambda t: [*t[:9], t[9] + "1,", *t[10:]], "row B of a plate with 12 columns is expected here"),
+        (lambda t: t[:-2], "row H of a plate with 12 columns"),
+    ],
+)
+def test_a_matrix_without_titles_that_was_damaged_is_refused(tmp_path, change, message):
+    text = bare(grid(start=100, step=0))
+    text[8] = text[8].replace("100.000", "100")
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, change(text))
+
+
+def test_a_detector_without_excitation_is_not_called_fluorescence(tmp_path):
+    alpha = block("Results for HTS(1) - channel 1 (Counts)", grid(), "HTS(1)", "De=1st Ex=N/A Em=Top Wdw=N/A (14)")
+    assert set(read(tmp_path, alpha, TAIL)["mode"]) == {""}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -6,6 +6,10 @@ from plate_texts import (
     fluorescence,
     gen5_head,
     gen5_kinetic,
+    gen5_kinetic_along,
+    gen5_kinetic_matrices,
+    gen5_list_along,
+    gen5_list_down,
     gen5_matrix,
     gen5_rows,
     gen5_text,
@@ -133,6 +137,107 @@ def test_a_layout_section_is_not_read_as_values(tmp_path):
         gen5_head(absorbance([450])), layout, gen5_matrix(gen5_rows([("450", wells)], columns=3, rows=1), columns=3)
     )
     assert values(read(tmp_path, text)) == floats(wells)
+
+
+TIMES = ["0:09:10", "0:19:10", "1:29:10"]
+COURSES = {w: [v, f"{float(v) + 1:.3f}", f"{float(v) + 2:.3f}"] for w, v in grid().items()}
+COMPUTED = ["Blank od:600", "Mean"]
+
+
+@pytest.mark.parametrize("form", [gen5_list_down, gen5_list_along])
+def test_endpoint_reads_as_a_list_are_those_of_the_matrix(tmp_path, form):
+    reads = [("od:600", grid()), ("od:700", grid(start=2) | {"C7": "OVRFLW"})]
+    head = gen5_head(absorbance([600, 700], step="od"))
+    expected = read(tmp_path, gen5_text(head, gen5_matrix(gen5_rows(reads))))
+    assert read(tmp_path, gen5_text(head, form(reads, COMPUTED))).equals(expected)
+    assert read(tmp_path, gen5_text(head, gen5_matrix(gen5_rows(reads)), form(reads, COMPUTED))).equals(expected)
+
+
+def test_two_reads_at_one_wavelength_keep_their_order_in_a_list(tmp_path):
+    reads = [("450", grid(start=1)), ("450", grid(start=2))]
+    for form in (gen5_list_down, gen5_list_along):
+        plate = read(tmp_path, gen5_text(gen5_head([*absorbance([450]), *absorbance([450])]), form(reads)))
+        assert [values(plate, n)["A1"] for n in (1, 2)] == [1, 2]
+
+
+@pytest.mark.parametrize("form", [gen5_kinetic_along, gen5_kinetic_matrices])
+def test_a_kinetic_read_in_any_form_is_the_same(tmp_path, form):
+    head = gen5_head(absorbance([340], step="nadh"))
+    expected = read(tmp_path, gen5_text(head, gen5_kinetic("nadh:340", TIMES, COURSES)))
+    plate = read(tmp_path, gen5_text(head, form("nadh:340", TIMES, COURSES), ["Max V [nadh:340]"]))
+    assert plate.equals(expected)
+    commas = gen5_text(head, form("nadh:340", TIMES, COURSES)).replace("\t", ";").replace("\r\n", ";;\r\n")
+    assert read(tmp_path, commas).equals(expected)
+    assert sorted(set(plate["time_s"])) == [550, 1150, 5350]
+    assert plate["read"].unique().tolist() == [1]
+
+
+def test_times_that_were_not_reached_are_left_out_and_a_reading_of_zero_is_not(tmp_path):
+    table = [*gen5_kinetic("340", ["0:00:00", "0:00:30"], {"A1": ["0", "0"]})[:-2], "0:00:00\t0.0\t", "0:00:00\t\t", ""]
+    plate = read(tmp_path, gen5_text(gen5_head(absorbance([340])), table))
+    assert plate["time_s"].tolist() == [0, 30]
+    assert plate["value"].tolist() == [0, 0]
+
+
+def test_a_wide_plate_in_several_kinetic_tables_is_one_read(tmp_path):
+    first = {f"A{c}": ["1", "2"] for c in range(1, 25)}
+    second = {f"I{c}": ["3", "4"] for c in range(1, 25)}
+    times = ["0:00:00", "0:10:00"]
+    tables = [*gen5_kinetic("600", times, first), *gen5_kinetic("600", times, second)[2:]]
+    plate = read(tmp_path, gen5_text(gen5_head(absorbance([600])), tables))
+    assert plate["read"].unique().tolist() == [1]
+    assert plate["well"].nunique() == 48
+
+
+def test_a_second_kinetic_read_with_the_same_label_is_a_second_read(tmp_path):
+    wells = {"A1": ["1", "2"]}
+    tables = [gen5_kinetic("600", times, wells) for times in (["0:00:00", "0:10:00"], ["1:00:00", "1:10:00"])]
+    plate = read(tmp_path, gen5_text(gen5_head(absorbance([600])), *tables))
+    assert plate.groupby("read")["time_s"].min().to_dict() == {1: 0, 2: 3600}
+
+
+def test_an_export_without_the_line_of_its_plate_is_one_plate(tmp_path):
+    head = [line for line in gen5_head(absorbance([450])) if not line.startswith("Plate Number")]
+    part = [*head, *gen5_matrix(gen5_rows([("450", grid())]))]
+    assert values(read(tmp_path, gen5_text(part))) == floats(grid())
+    with pytest.raises(InputError, match="a plate lacks its line 'Plate Number'"):
+        read(tmp_path, gen5_text(part, part))
+
+
+@pytest.mark.parametrize(
+    ("form", "change", "message"),
+    [
+        (
+            gen5_list_down,
+            lambda t: t.replace("STD1\tC7\t2\t", "STD1\tC7\t", 1),
+            r"4 fields, where the line of la",
+        ),
+        (gen5_list_down, lambda t: t.replace("STD1\tC7\t", "STD1\t?\t", 1), r"line \d+: a well is expected in field 2"),
+        (gen5_list_along, lambda t: t.replace("\tC7\t", "\t", 1), "fields, where the line of wells has"),
+        (gen5_list_along, lambda t: t.replace("\tC7\t", "\tx\t", 1), "only wells are expected after 'Well'"),
+    ],
+)
+def test_a_list_that_lost_a_field_is_refused(tmp_path, form, change, message):
+    text = gen5_text(gen5_head(absorbance([450])), form([("450", grid())], ["Mean"] if form is gen5_list_down else []))
+    assert change(text) != text
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, change(text))
+
+
+@pytest.mark.parametrize(
+    ("form", "change", "message"),
+    [
+        (gen5_kinetic_along, lambda t: t.replace("C7\t", "C77\t", 1), "'C77' is not a well"),
+        (gen5_kinetic_along, lambda t: t.replace("0:19:10", "0:19", 1).replace("0:19\t", "x\t"), "'x' is not a time"),
+        (gen5_kinetic_along, lambda t: t.replace("\t1.100\t", "\t", 1), r"fields, where the line of times has 7"),
+        (gen5_kinetic_matrices, lambda t: t.replace(" Read#2", " Read#3", 1), "stands below the title of time 2"),
+    ],
+)
+def test_a_kinetic_form_that_was_damaged_is_refused(tmp_path, form, change, message):
+    text = gen5_text(gen5_head(absorbance([340])), form("340", TIMES, COURSES))
+    assert change(text) != text
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, change(text))
 
 
 @pytest.mark.parametrize(

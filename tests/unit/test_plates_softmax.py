@@ -4,6 +4,7 @@ import pytest
 from plate_texts import softmax_header, softmax_plate, softmax_text, softmax_times
 
 from mgk.plates import read_plate_file
+from mgk.plates.export import ROWS
 from mgk.tables.problems import InputError
 
 
@@ -77,6 +78,32 @@ def test_empty_cells_are_missing_and_saturated_ones_overflow(tmp_path):
     assert plate.loc[["A1", "H2", "C3"], "flag"].tolist() == ["missing", "overflow", "masked"]
     assert plate.loc[["A1", "H2", "C3"], "value"].isna().all()
     assert plate["value"].notna().sum() == 72
+
+
+def unread_rows(text, letters="ABGH"):
+    """The text with the values of whole plate rows, and their temperature, taken away: lines of tabs are left."""
+    start = [ROWS.index(r) for r in letters]
+    lines = text.split("\r\n")
+    top = next(i for i, line in enumerate(lines) if "Temperature" in line) + 1
+    for row in start:
+        lines[top + row] = "\t" * lines[top + row].count("\t")
+    return "\r\n".join(lines)
+
+
+def test_plate_rows_that_were_not_read_are_missing_and_the_others_stay_in_their_place(tmp_path):
+    header = softmax_header("Absorbance", "PlateFormat", "Endpoint", [260, 340])
+    text = softmax_text(softmax_plate(header, [first, second]))
+    whole, part = (read(tmp_path, t).set_index(["read", "well"]) for t in (text, unread_rows(text)))
+    rows = part.index.get_level_values("well").str[0]
+    assert set(part.loc[rows.isin(list("ABGH")), "flag"]) == {"missing"}
+    assert part[rows.isin(list("CDEF"))].equals(whole[rows.isin(list("CDEF"))])
+
+
+def test_an_export_that_a_spreadsheet_saved_has_lines_full_of_tabs(tmp_path):
+    header = softmax_header("Absorbance", "TimeFormat", "Kinetic", [600], times=2)
+    text = softmax_text(softmax_times(header, [first], ["0:00:00", "0:03:00"]))
+    saved = "\r\n".join(line + "\t" * (110 - line.count("\t")) for line in text.split("\r\n")).removeprefix("##")
+    assert read(tmp_path, saved, "utf-8").equals(read(tmp_path, text))
 
 
 def test_decimal_commas_and_other_encodings(tmp_path):

@@ -62,6 +62,14 @@ def test_a_matrix_in_every_form(tmp_path, form):
     assert first["plate_name"] == ("Sheet1" if form == "xlsx" else "")
 
 
+def test_a_workbook_of_the_older_xfluor(tmp_path):
+    head = [["SUNRISE; Serial number: 1; Firmware: V 3.31; XFLUOR4 Version: V 4.50"], ["Date:", "18.05.2026"], []]
+    head += [["Measurement mode:", None, "Absorbance"], ["Measurement wavelength:", None, 600, "nm"], [], ["Rawdata"]]
+    plate = read(tmp_path, workbook([*head, *matrix(absorbance)[1:]]))
+    assert values(plate) == {w: absorbance(w) for w in WELLS}
+    assert (plate["mode"].iloc[0], plate["wavelength_nm"].iloc[0]) == ("absorbance", 600)
+
+
 def test_decimal_commas_in_text(tmp_path):
     commas = text(ENDPOINT, ";").replace("0.", "0,")
     assert values(read(tmp_path, commas)) == {w: absorbance(w) for w in WELLS}

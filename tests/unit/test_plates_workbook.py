@@ -56,6 +56,17 @@ def test_a_gen5_workbook_has_its_tables_one_column_further_right(tmp_path):
     assert plate.loc[(plate["well"] == "A2") & plate["time_s"].notna(), "time_s"].tolist() == [30, 60]
 
 
+@pytest.mark.parametrize(("cell", "problems"), [(b'<c r="A65536"/>', 0), (b'<c r="A65536"><v>1</v></c>', 1)])
+def test_empty_rows_down_to_the_end_of_a_sheet_do_not_count(tmp_path, cell, problems):
+    raw = workbook(GRID)
+    sheet = zipfile.ZipFile(io.BytesIO(raw)).read("xl/worksheets/sheet1.xml")
+    longer = sheet.replace(b"</sheetData>", b'<row r="65536">' + cell + b"</row></sheetData>")
+    (tmp_path / "plate.xlsx").write_bytes(repacked(raw, **{"xl/worksheets/sheet1.xml": longer}))
+    found = check_plate_file(tmp_path / "plate.xlsx")
+    assert len(found) == problems
+    assert all("more than 50000 rows" in text for text in found)
+
+
 def bomb():
     return repacked(workbook(GRID), **{"xl/worksheets/sheet1.xml": b"<x>" + b" " * 40_000_000 + b"</x>"})
 

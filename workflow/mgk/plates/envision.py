@@ -1,12 +1,14 @@
 """PerkinElmer EnVision csv: results as plate matrices, endpoint reads, one or several plates in a file.
 
-Limits: what EnVision calculated ("Calculated results") is not read; matrices without a title, lists and kinetic repeats
-of a plate are refused, because nothing in them says what they are.
+Limits: what EnVision calculated ("Calculated results", or a `Formula` in the plate's lines) is not read; lists and
+kinetic repeats of a plate are refused, and so are column numbers without a title above them.
 
 The form, from genuine exports (allotropy's test data, MIT)
 -----------------------------------------------------------
 `Plate information` with a line of titles and a line for the plate (`Plate`, `Repeat`, `Barcode`, `Label`, `Measinfo`),
-then `Results for <label> - channel 1 window 1 (Counts)` and a matrix with column numbers and row letters. Further down,
+then `Results for <label> - channel 1 window 1 (Counts)` and a matrix with column numbers and row letters; exported
+without titles, the bare values of all rows stand there, each line ending in a separator, and the plate's own lines say
+what they are. Between them there may be lines of `Background information`. Further down,
 `Labels:` gives for each label its filters (`Exc. filter`, `Ems. filter`), and `Filters:` their wavelengths.
 """
 
@@ -37,40 +39,84 @@ def read_cells(text: str) -> list[Cell]:
     """
     lines = split_lines(text)
     delimiter = max(",;\t", key=text.count)
-    rows = [trimmed(next(csv.reader([line], delimiter=delimiter), [])) for line in lines]
-    filters = _filters(rows)
-    cells: list[Cell] = []
-    plates: list[str] = []
-    counts: dict[int, int] = {}
-    info: dict[str, str] = {}
-    plate, title, measured, number = 1, "", False, 0
-    while number < len(rows):
-        row = rows[number]
-        first = row[0] if row else ""
-        if first == "Plate information":
-            _not_followed(title, measured, number)
-            plate, info = _plate(rows, number, plates)
-            title = ""
-        elif first.startswith(("Results for ", "Calculated results")):
-            _not_followed(title, measured, number)
-            title, measured = first, first.startswith("Results for ")
-        elif _is_header(row):
-            if not title:
-                raise ExportError(number + 1, "a title 'Results for ...' is expected above this matrix")
-            if measured:
-                counts[plate] = counts.get(plate, 0) + 1
-                read = _read(plate, plates[plate - 1] if plates else "", counts[plate], title, info, filters)
-                found, number = _matrix(rows, lines, number, read)
-                cells += found
-            else:
-                number = next((i for i in range(number, len(rows)) if not rows[i]), len(rows))
-            title = ""
-        elif first.startswith(("Basic assay information", "Protocol information")):
-            _not_followed(title, measured, number)
-            break
-        number += 1
-    _not_followed(title, measured, len(rows))
-    return cells
+    return _Export(lines, [next(csv.reader([line], delimiter=delimiter), []) for line in lines]).read()
+
+
+class _Export:
+    """One walk down an export: what the lines met so far say of the matrix that comes next."""
+
+    def __init__(self, lines: list[str], fields: list[list[str]]):
+        self.lines, self.fields, self.rows = lines, fields, [trimmed(f) for f in fields]
+        self.filters = _filters(self.rows)
+        self.plate, self.plates = 1, []
+        self.info: dict[str, str] = {}
+        self.title, self.measured = "", False
+        self.awaited, self.background = False, False  # the matrix of the plate's lines; within background lines
+        self.counts: dict[int, int] = {}
+        self.cells: list[Cell] = []
+
+    def read(self) -> list[Cell]:
+        number = 0
+        while number < len(self.rows):
+            row = self.rows[number]
+            first = row[0] if row else ""
+            if first == "Plate information":
+                self._check_complete(number)
+                number = self._plate(number)
+            elif first.startswith(("Results for ", "Calculated results")):
+                _not_followed(self.title, self.measured, number)
+                self.title, self.measured = first, first.startswith("Results for ")
+            elif _is_header(row):
+                number = self._titled(number)
+            elif first.startswith(("Basic assay information", "Protocol information")):
+                break
+            elif row[:2] == ["Plate", "Repeat"]:
+                raise ExportError(number + 1, "a line 'Plate information' is expected above this one")
+            elif first == "Background information" or not self.lines[number].strip():
+                self.background = first != ""
+            elif self.awaited and not self.title and not self.background:
+                number = self._untitled(number)
+            number += 1
+        self._check_complete(number)
+        return self.cells
+
+    def _check_complete(self, number: int) -> None:
+        """What was announced must have come: the matrix of a title, or that of the plate's own lines."""
+        _not_followed(self.title, self.measured, number)
+        if self.awaited and not self.title and "Formula" not in self.info:
+            raise ExportError(number, "the values of the plate above are expected before this line")
+
+    def _plate(self, number: int) -> int:
+        self.plate, self.info = _plate(self.rows, number, self.plates)
+        self.title, self.awaited, self.background = "", True, False
+        return number + 2
+
+    def _titled(self, number: int) -> int:
+        if not self.title:
+            raise ExportError(number + 1, "a title 'Results for ...' is expected above this matrix")
+        label = _RESULTS.match(self.title)
+        self.title, self.awaited = "", False
+        if not self.measured:
+            return self._next_empty(number)
+        found, number = _matrix(self.rows, self.lines, number, self._read(label[1]))
+        self.cells += found
+        return number
+
+    def _untitled(self, number: int) -> int:
+        self.awaited = False
+        if "Formula" in self.info:
+            return self._next_empty(number)
+        found, number = _bare_matrix(self.fields, self.lines, number, self._read(self.info.get("Label", "")))
+        self.cells += found
+        return number
+
+    def _next_empty(self, number: int) -> int:
+        return next((i for i in range(number, len(self.rows)) if not self.rows[i]), len(self.rows))
+
+    def _read(self, label: str) -> Read:
+        self.counts[self.plate] = self.counts.get(self.plate, 0) + 1
+        name = self.plates[self.plate - 1] if self.plates else ""
+        return _read(self.plate, name, self.counts[self.plate], label, self.info, self.filters)
 
 
 def _not_followed(title: str, measured: bool, number: int) -> None:
@@ -89,18 +135,20 @@ def _plate(rows: list[list[str]], number: int, plates: list[str]) -> tuple[int, 
     """Return the plate's place in the file (from 1) and what the two lines below say of it."""
     titles, values = (rows[number + i] if number + i < len(rows) else [] for i in (1, 2))
     info = dict(zip(titles, values, strict=False))
+    if not re.fullmatch(r"\d+", info.get("Plate", "")):
+        raise ExportError(number + 2, "titles (Plate, Repeat, ...) and a line of their values are expected here")
     if info.get("Kinetics", "0") not in ("", "0", "N/A"):
         raise ExportError(number + 3, "kinetic repeats of a plate are not read; export endpoint reads")
-    name = info.get("Plate", "1")
+    name = info["Plate"]
     if name not in plates:
         plates.append(name)
     return plates.index(name) + 1, info
 
 
-def _read(plate: int, name: str, number: int, title: str, info: dict[str, str], filters: dict) -> Read:
+def _read(plate: int, name: str, number: int, label: str, info: dict[str, str], filters: dict) -> Read:
     """Return the read of a matrix: its label, and the wavelengths of the label's filters."""
-    label, measinfo = _RESULTS.match(title)[1], info.get("Measinfo", "")
-    detector = 2 if re.search(r"channel 2|De=2nd", f"{title} {measinfo}") else 1
+    measinfo = info.get("Measinfo", "")
+    detector = 2 if re.search(r"channel 2|De=2nd", f"{label} {measinfo}") else 1
     base = re.sub(r"\(\d+\)$", "", info.get("Label", label)).strip()
     excitation, emission = filters.get((base, 0)), filters.get((base, detector))
     mode = _mode(measinfo, label)
@@ -114,7 +162,7 @@ def _mode(measinfo: str, label: str) -> str:
         return "luminescence"
     if re.search(r"\bABS", label.upper()) or "Em=N/A" in measinfo:
         return "absorbance"
-    return "fluorescence" if "Ex=" in measinfo else ""
+    return "fluorescence" if re.search(r"Ex=(?!N/A)", measinfo) else ""
 
 
 def _filters(rows: list[list[str]]) -> dict[tuple[str, int], float]:
@@ -158,3 +206,24 @@ def _matrix(rows, lines: list[str], header: int, read: Read) -> tuple[list[Cell]
     if last < 0:
         raise ExportError(header + 1, "rows of wells are expected below these column numbers")
     return cells, number
+
+
+def _bare_matrix(fields: list[list[str]], lines: list[str], first: int, read: Read) -> tuple[list[Cell], int]:
+    """Read the values of all wells, which stand without column numbers and row letters from line `first` (from 0) on.
+
+    Each line ends in a separator: the last field is empty, and a line that lacks one or has one too many is seen.
+    """
+    columns = len(fields[first]) - 1
+    rows = PLATE_ROWS.get(columns)
+    if rows is None:
+        raise ExportError(first + 1, f"{columns} values: rows of {'/'.join(map(str, PLATE_ROWS))} wells are expected")
+    cells = []
+    for letter, number in zip(ROWS[:rows], range(first, first + rows), strict=True):
+        row = [f.strip() for f in fields[number]] if number < len(lines) else []
+        if len(row) != columns + 1 or row[-1]:
+            raise ExportError(number + 1, f"row {letter} of a plate with {columns} columns is expected here")
+        cells += [Cell(read, None, well_name(letter, c), v, number + 1) for c, v in enumerate(row[:-1], start=1)]
+    end = first + rows
+    if end >= len(lines) or lines[end].strip(" ,;\t"):
+        raise ExportError(end + 1, f"an empty line is expected below the {rows} rows of this plate")
+    return cells, end

@@ -3,24 +3,23 @@
 Limits: only what the reader measured is read. A label that names no read of the procedure ("Blank 450", "Ratio",
 "Conc", "Max V [450]") is what Gen5 computed; spectra, area scans, polarisation and images are not read.
 
-The form, from genuine exports (allotropy's test data, MIT)
------------------------------------------------------------
+The form, from genuine exports (allotropy's test data, MIT; those of the parser synergy-file-reader)
+--------------------------------------------------------------------------------------------------
 Tab-separated. A head of keys (`Software Version`, `Plate Number`, ...), then `Procedure Details` with, for each step,
 `Read` and its name, the mode, and `Wavelengths:  280, 325` or filter sets `Excitation: 340/11,  Emission: 510/20`
-(centre/width). Endpoint values stand in a matrix: column numbers, then for each plate row one line a read, the first
-with the row's letter, all with the read's label at the end (`280`, `step:280`, `340/11,510/20`, `step:340,510`).
-The order of the labels can differ between rows of one matrix: only the label says which read a line is. Kinetic values
-stand in a table below a title with the label: `Time`, a column of temperatures, a column a well; rows that were not
-reached have a time of zero and nothing else. `OVRFLW`: above range; `MISSED`: no value; `*0.356*`: masked by hand.
-A csv separates the same fields by commas or semicolons; csv and workbook hold the tables one column further right.
+(centre/width). The values stand in the tables of `gen5_tables`, under the read's label (`280`, `step:280`,
+`340/11,510/20`, `step:340,510`). The order of the labels can differ between rows of one matrix: only the label says
+which read a line is. `OVRFLW`: above range; `MISSED`: no value; `*0.356*`: masked by hand. A csv separates the same
+fields by commas or semicolons; csv and workbook hold the tables one column further right.
 """
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
-from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, seconds, split_lines, trimmed, well_name
+from mgk.plates.export import Cell, ExportError, Read, split_lines
+from mgk.plates.gen5_tables import Part, Section, column_numbers, table_at
 
 NAME = "BioTek Gen5 txt"
 EMPTY_FLAG = "blank"
@@ -31,9 +30,9 @@ _LABEL = re.compile(
 )
 _FILTERS = re.compile(r"Excitation:\s*(\d+)(?:/\d+)?,\s*Emission:\s*(\d+)(?:/\d+)?")
 _EMISSION = re.compile(r"Emission:\s*(\d+)(?:/\d+)?\s*$")
-_HEAD = re.compile(r"^(Software Version|Plate Number|Procedure Details)([\t,;]|$)", re.MULTILINE)
+_HEAD = re.compile(r"^(Software Version(?=[\t,;]\d)|Plate Number|Procedure Details)([\t,;]|$)", re.MULTILINE)
 # The header of a table that stands one column further right.
-_SHIFTED = re.compile(r"\t(\t[1-9]\d?(\t|$)|(Time|Wavelength)\t)")
+_SHIFTED = re.compile(r"\t(\t[1-9]\d?(\t|$)|(Time|Wavelength|Well|Well ID)\t)")
 
 
 @dataclass(frozen=True)
@@ -51,16 +50,6 @@ class _Channel:
     emission_nm: float | None = None
 
 
-@dataclass
-class _Found:
-    """The cells of one label, in the order in which the labels came; `repeat` counts equal labels in one plate row."""
-
-    channel: _Channel
-    label: str
-    repeat: int
-    cells: list[tuple[float | None, str, str, int]] = field(default_factory=list)
-
-
 def recognises(text: str) -> bool:
     """Return whether the text looks like a Gen5 export."""
     return _HEAD.search(text[:4000]) is not None
@@ -76,7 +65,8 @@ def read_cells(text: str) -> list[Cell]:
     """
     lines = _lines(text)
     starts = [i for i, line in enumerate(lines) if re.match(r"Plate Number\b", line)]
-    if len(starts) < len([line for line in lines if line.startswith("Software Version\t")]):
+    # A file may do without this line, but then it holds one plate.
+    if max(len(starts), 1) < len([line for line in lines if line.startswith("Software Version\t")]):
         raise ExportError(None, "a plate lacks its line 'Plate Number'; the file was cut or edited")
     bounds = [0, *starts[1:], len(lines)] if starts else [0, len(lines)]
     cells: list[Cell] = []
@@ -89,7 +79,7 @@ def _lines(text: str) -> list[str]:
     """Return the lines as the txt export has them: separated by tabs, tables from the first column on."""
     lines, delimiter = split_lines(text), _HEAD.search(text[:4000])[2]
     if delimiter and delimiter != "\t":
-        lines = ["\t".join(next(csv.reader([line], delimiter=delimiter), [])).rstrip("\t") for line in lines]
+        lines = ["\t".join(next(csv.reader([line], delimiter=delimiter), [])) for line in lines]
     shifted, found = False, []
     for line in lines:
         shifted = line.startswith("\t") and (shifted or _SHIFTED.match(line) is not None)
@@ -100,22 +90,23 @@ def _lines(text: str) -> list[str]:
 def _plate(lines: list[str], first: int, end: int, plate: int) -> list[Cell]:
     channels = _procedure(lines[first:end])
     name, title, unread = "", "", []
-    found: list[_Found] = []
+
+    def measured(label: str) -> bool:
+        known = _channel(label, channels) is not None
+        if not known and label:
+            unread.append(label)
+        return known
+
+    section = Section(lines, end, measured)
+    found: list[Part] = []
     number = first
     while number < end:
-        fields = lines[number].split("\t")
-        if fields[0].strip() == "Plate Number" and len(fields) > 1:
-            name = fields[1].strip()
-        if _column_numbers(fields):
-            part, number = _matrix(lines, number, end, title, channels, unread)
-            found += _new(part, found)
-        elif fields[0].strip() == "Time" and len(fields) > 1 and any(well_name(f, "") for f in fields):
-            channel = _channel(title, channels)
-            if channel:
-                part, number = _kinetic(lines, number, end, _Found(channel, title, 0))
-                found += _new([part], found)
-            else:
-                unread.append(title)
+        fields = section.fields(number)
+        if fields[0] == "Plate Number" and len(fields) > 1:
+            name = fields[1]
+        if table := table_at(section, number, title):
+            parts, number = table
+            _join(parts, found)
         elif lines[number].strip():
             title = lines[number].strip()
         number += 1
@@ -123,14 +114,25 @@ def _plate(lines: list[str], first: int, end: int, plate: int) -> list[Cell]:
     if not found:
         seen = f"; labels seen: {', '.join(dict.fromkeys(unread))}"[:300] if unread else ""
         raise ExportError(None, f"plate {plate} holds no wells of a read of its procedure{seen}")
-    order = {id(f): i for i, f in enumerate(found)}
-    found.sort(key=lambda f: (channels.index(f.channel) if f.channel in channels else len(channels), order[id(f)]))
+    reads = [(_channel(part.label, channels), part) for part in found]
+    reads.sort(key=lambda r: channels.index(r[0]) if r[0] in channels else len(channels))
     cells = []
-    for n, f in enumerate(found, start=1):
-        c = f.channel
-        read = Read(plate, name, n, f.label, c.mode, c.wavelength_nm, c.excitation_nm, c.emission_nm)
-        cells += [Cell(read, *cell) for cell in f.cells]
+    for n, (c, part) in enumerate(reads, start=1):
+        read = Read(plate, name, n, part.label, c.mode, c.wavelength_nm, c.excitation_nm, c.emission_nm)
+        cells += [Cell(read, *cell) for cell in part.cells]
     return cells
+
+
+def _join(parts: list[Part], found: list[Part]) -> None:
+    """Add the parts of a table to those found before: as the next piece of one, or as a new one, but not twice."""
+    earlier = list(found)
+    for part in parts:
+        before = next((f for f in reversed(earlier) if part.continues(f)), None)
+        if before:
+            before.cells += part.cells
+            before.turn = part.turn
+        elif not any(part.repeats(f) for f in earlier):
+            found.append(part)
 
 
 def _procedure(lines: list[str]) -> list[_Channel]:
@@ -141,7 +143,7 @@ def _procedure(lines: list[str]) -> list[_Channel]:
             order += 1
             text = match[1].strip()
             step, mode = ("", "") if _MODE.fullmatch(text) else (text, "")
-        elif _column_numbers(line.split("\t")):
+        elif column_numbers(line.split("\t")):
             break
         elif line.startswith("\t"):
             text = line.strip()
@@ -190,86 +192,3 @@ def _same_light(channel: _Channel, light: tuple[float | None, ...], word: str | 
 
 def _floats(*texts: str | None) -> tuple[float | None, ...]:
     return tuple(None if t is None else float(t) for t in texts)
-
-
-def _column_numbers(fields: list[str]) -> list[str] | None:
-    """Return the column numbers when this line is the header of a matrix."""
-    columns = trimmed(fields)[1:]
-    if fields[0].strip() or not columns or not all(re.fullmatch(r"[1-9]\d?", c) for c in columns):
-        return None
-    numbers = [int(c) for c in columns]
-    return columns if numbers == list(range(numbers[0], numbers[0] + len(numbers))) and numbers[-1] <= 24 else None
-
-
-def _matrix(lines, header: int, end: int, title: str, channels: list[_Channel], unread: list[str]):
-    """Read the matrix whose column numbers stand in line `header` (from 0); return its reads and its last line."""
-    columns = _column_numbers(lines[header].split("\t"))
-    found: dict[tuple[str, int], _Found] = {}
-    rows: dict[str, list[tuple[str, int]]] = {}
-    row, number = "", header
-    while number + 1 < end and lines[number + 1].strip():
-        fields = [f.strip() for f in lines[number + 1].split("\t")]
-        number += 1
-        if not re.fullmatch(r"[A-P]?", fields[0]) or (fields[0] == "" and row == ""):
-            raise ExportError(number + 1, f"{fields[0]!r}: a row of wells (A to P) or an empty line is expected here")
-        if title == "Layout":
-            row = fields[0] or row
-            continue
-        while len(fields) > len(columns) + 2 and fields[-1] == "":
-            fields.pop()
-        if len(fields) != len(columns) + 2 or not fields[-1]:
-            raise ExportError(number + 1, f"{len(columns)} values and the label of the read are expected in this row")
-        row = _next_row(row, fields[0], rows, number + 1)
-        label = fields[-1]
-        channel = _channel(label, channels)
-        if channel is None:
-            unread.append(label)
-            continue
-        key = (label, [k[0] for k in rows[row]].count(label))
-        rows[row].append(key)
-        read = found.setdefault(key, _Found(channel, label, key[1]))
-        values = zip(columns, fields[1:-1], strict=True)
-        read.cells += [(None, well_name(row, c), value, number + 1) for c, value in values]
-    for letter, keys in rows.items():
-        if set(keys) != set(found):
-            lacking = [k for k in found if k not in keys] or [k for k in keys if k not in found]
-            raise ExportError(number + 1, f"row {letter} of this matrix lacks the read {lacking[0][0]!r} of other rows")
-    return list(found.values()), number
-
-
-def _next_row(row: str, letter: str, rows: dict[str, list], line: int) -> str:
-    """Return the plate row that a line belongs to; rows follow each other in the alphabet."""
-    if letter == "":
-        return row
-    if row and letter != ROWS[ROWS.index(row) + 1 :][:1]:
-        raise ExportError(line, f"row {letter} follows row {row}; rows are missing, stand twice or are out of order")
-    rows[letter] = []
-    return letter
-
-
-def _kinetic(lines: list[str], header: int, end: int, read: _Found) -> tuple[_Found, int]:
-    """Read the table of times whose wells stand in line `header` (from 0); return its read and its last line."""
-    names = [f.strip() for f in lines[header].split("\t")]
-    wells = {i: well_name(name, "") for i, name in enumerate(names) if well_name(name, "")}
-    number = header
-    while number + 1 < end and lines[number + 1].strip():
-        fields = [f.strip() for f in lines[number + 1].split("\t")]
-        time = seconds(fields[0])
-        if time is None:
-            raise ExportError(number + 2, f"{fields[0]!r} is not a time h:mm:ss")
-        number += 1
-        if not any(fields[1:]):
-            continue
-        while len(fields) > len(names) and fields[-1] == "":
-            fields.pop()
-        if len(fields) != len(names):
-            raise ExportError(number + 1, f"{len(fields)} fields, where the line of wells has {len(names)}")
-        check_line_end(lines, number + 1)
-        read.cells += [(time, well, fields[i], number + 1) for i, well in wells.items()]
-    return read, number
-
-
-def _new(part: list[_Found], found: list[_Found]) -> list[_Found]:
-    """Leave out reads that another section of the export repeats cell by cell."""
-    known = [[c[:3] for c in f.cells] for f in found]
-    return [f for f in part if [c[:3] for c in f.cells] not in known or f.label not in {g.label for g in found}]

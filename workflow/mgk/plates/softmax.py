@@ -6,11 +6,12 @@ not measured or the reading failed: both are `missing`.
 
 The form, from genuine exports (allotropy's test data, MIT)
 -----------------------------------------------------------
-UTF-16, tab-separated, `##BLOCKS= 3`, each block closed by `~End`. A plate's first line holds, by position: name,
-version, PlateFormat or TimeFormat, Endpoint or Kinetic, mode (fluorescence: one field more, top or bottom), Raw or
-Reduced or Both, ..., number of time points, ..., number of wavelengths, the wavelengths, ..., number of wells;
-fluorescence has the excitation wavelengths right after. PlateFormat prints the plate as a matrix for each time, the
-wavelengths side by side with an empty column between; TimeFormat a line for each time with a column a well, the
+UTF-16, tab-separated, `##BLOCKS= 3`, each block closed by `~End` (a spreadsheet may have filled up all lines with tabs
+and lost the `##`). A plate's first line holds, by position: name, version, PlateFormat or TimeFormat, Endpoint or
+Kinetic, mode (fluorescence: one field more, top or bottom), Raw or Reduced or Both, ..., number of time points, ...,
+number of wavelengths, the wavelengths, ..., number of wells; fluorescence has the excitation wavelengths right after.
+PlateFormat prints the plate as a matrix for each time, the wavelengths side by side with an empty column between; a
+plate row that was not read is a line of tabs. TimeFormat prints a line for each time with a column a well, the
 wavelengths below each other with an empty line between. The column before the wells is the temperature.
 """
 
@@ -42,7 +43,7 @@ class _Header:
 
 def recognises(text: str) -> bool:
     """Return whether the text looks like a SoftMax Pro export."""
-    return text.lstrip().startswith("##BLOCKS=")
+    return re.match(r"\s*(##)?BLOCKS=\s*\d", text) is not None
 
 
 def read_cells(text: str) -> list[Cell]:
@@ -54,7 +55,7 @@ def read_cells(text: str) -> list[Cell]:
         A block without its end, a header that is not understood, matrices or lines that do not fit the header.
     """
     lines = split_lines(text)
-    blocks = re.match(r"\s*##BLOCKS=\s*(\d+)", text)
+    blocks = re.match(r"\s*(?:##)?BLOCKS=\s*(\d+)", text)
     ends = [i for i, line in enumerate(lines) if line.strip() == "~End"]
     if not blocks or len(ends) < int(blocks[1]):
         raise ExportError(
@@ -81,7 +82,7 @@ def _plate(lines: list[str], start: int, end: int, plate: int) -> list[Cell]:
         absorbance = header.mode == "absorbance"
         one, emission = (wavelength, None) if absorbance else (None, wavelength)
         reads.append(Read(plate, header.name, i + 1, label, header.mode, one, excitation, emission))
-    groups = _groups(lines, start + 2, end)
+    groups = _groups(lines, start + 2, end, keep_empty=not header.by_time)
     titles = [f.strip() for f in lines[start + 1].split("\t")] if start + 1 < end else []
     if len(titles) < 3 or not titles[1].startswith("Temperature"):
         raise ExportError(start + 2, "a line 'Temperature' with the wells or the column numbers is expected here")
@@ -129,18 +130,22 @@ def _header(line: str, number: int) -> _Header:
     )
 
 
-def _groups(lines: list[str], start: int, end: int) -> list[list[int]]:
-    """Return the line numbers (from 0) of the groups of lines between empty ones, up to the reduced numbers."""
+def _groups(lines: list[str], start: int, end: int, keep_empty: bool) -> list[list[int]]:
+    """Return the line numbers (from 0) of the groups of lines between empty ones, up to the reduced numbers.
+
+    keep_empty: a line of separators alone is a plate row without values, unless every line is filled up with them.
+    """
+    keep_empty = keep_empty and any("\t" not in lines[n] for n in range(start, end))
     groups: list[list[int]] = [[]]
     for number in range(start, end):
         fields = lines[number].split("\t")
         if not groups[-1] and trimmed(fields)[:3] in (["", "", "1"], ["", "", "A1"]):
             break
-        if any(f.strip() for f in fields):
+        if any(f.strip() for f in fields) or (keep_empty and "\t" in lines[number]):
             groups[-1].append(number)
         elif groups[-1]:
             groups.append([])
-    return [g for g in groups if g]
+    return [g for g in groups if any(lines[n].strip() for n in g)]
 
 
 def _by_plate(lines, header: _Header, reads: list[Read], titles, groups, line: int) -> list[Cell]:
@@ -156,7 +161,8 @@ def _by_plate(lines, header: _Header, reads: list[Read], titles, groups, line: i
     for group in groups:
         if len(group) != rows:
             raise ExportError(group[0] + 1, f"{len(group)} rows follow; a plate of {header.columns} columns has {rows}")
-        time = _time(lines[group[0]], header.kinetic, group[0] + 1)
+        timed = next((n for n in group if lines[n].split("\t")[0].strip()), group[0])
+        time = _time(lines[timed], header.kinetic, timed + 1)
         for row, number in zip(ROWS, group, strict=False):
             fields = _fields(lines[number], 2 + len(reads) * width, number)
             for i, read in enumerate(reads):

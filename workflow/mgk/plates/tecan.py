@@ -1,12 +1,13 @@
-"""Tecan i-control and SparkControl: workbooks (xlsx), and the same exports as text or csv; endpoint and kinetic reads.
+"""Tecan i-control, SparkControl and XFluor: workbooks (xlsx), and the same as text or csv; endpoint and kinetic reads.
 
 Limits: spectra and scans are refused, and so is a kinetic read as matrices, which state no time. Of several reads per
 well, the mean that the software prints is read. Matrices that the software computed ("Difference") are not read.
 
 The form, from descriptions and public exports of i-control 1.9 to 2.0 and SparkControl 2.3 to 3.2
 --------------------------------------------------------------------------------------------------
-A line `Application: Tecan i-control` (German: `Programm:`) or, below `Method name:`, `Application: SparkControl`. Keys
-stand in the first column, values in the next filled one. i-control writes a section for each label: `Label: name`, its
+A line `Application: Tecan i-control` (German: `Programm:`) or, below `Method name:`, `Application: SparkControl`; the
+older XFluor writes `SUNRISE; ...; XFLUOR4 Version: V 4.50`, `Measurement mode:` and one matrix. Keys stand in the first
+column, values in the next filled one. i-control writes a section for each label: `Label: name`, its
 settings (`Mode`, `Measurement Wavelength` or `Excitation Wavelength`, `Part of Plate`), `Start Time`, the values,
 `End Time`. SparkControl, and kinetic exports of i-control, write one group of settings that starts with `Mode` for each
 label, then tables that may have the label above them. Values are
@@ -28,9 +29,9 @@ from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, spl
 NAME = "Tecan i-control or SparkControl (xlsx, csv, txt)"
 EMPTY_FLAG = "blank"
 
-_APPLICATION = re.compile(
-    r'^\s*"?(?:Application|Programm|Anwendung): ?(?:Tecan i-control|SparkControl)"?([\t,;]|$)', re.M
-)
+_PROGRAM = r"(?:Application|Programm|Anwendung): ?(?:Tecan i-control|SparkControl)"
+_XFLUOR = r".*XFLUOR4 Version: [^\t,;]*"
+_APPLICATION = re.compile(rf'^\s*"?(?:{_PROGRAM}|{_XFLUOR})"?([\t,;]|$)', re.M)
 _MODES = {"abs": "absorbance", "flu": "fluorescence", "lum": "luminescence"}
 _WAVELENGTHS = {
     "wavelength": "wavelength_nm",
@@ -136,7 +137,7 @@ class _Export:
         if key.startswith("Label:"):
             self._check_used()
             self.groups.append(_Group(key.removeprefix("Label:").strip(), number + 1))
-        elif word in ("mode", "modus"):
+        elif word in ("mode", "modus", "measurement mode"):
             self._mode(value, number + 1)
         elif key.lower().startswith(("kinetic ", "kinetik ")):
             self.kinetic = True

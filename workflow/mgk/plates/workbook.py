@@ -76,12 +76,14 @@ def _check_archive(raw: bytes) -> None:
 def _text(sheet) -> str:
     sheet.reset_dimensions()  # what the file says of its size can be wrong
     rows: list[list[str]] = []
-    for row in sheet.iter_rows(max_row=MOST_ROWS + 1, values_only=True):
+    for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
+        if number > MOST_ROWS:
+            if any(value is not None for value in row):
+                raise ExportError(None, f"sheet {sheet.title} has more than {MOST_ROWS} rows; it is no plate export")
+            continue  # a sheet of an old workbook has empty rows down to its end
         if len(row) > MOST_COLUMNS:
-            raise ExportError(len(rows) + 1, f"has more than {MOST_COLUMNS} columns; it is no plate export")
+            raise ExportError(number, f"has more than {MOST_COLUMNS} columns; it is no plate export")
         rows.append([_cell(value) for value in row])
-    if len(rows) > MOST_ROWS:
-        raise ExportError(None, f"sheet {sheet.title} has more than {MOST_ROWS} rows; it is no plate export")
     width = max((len(row) for row in rows), default=0)  # each line has all fields, as in a text that was not cut
     return "".join("\t".join(row + [""] * (width - len(row))) + "\n" for row in rows)
 
