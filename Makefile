@@ -63,8 +63,9 @@ notebooks: setup ## refresh the outputs of the notebooks kept in git from a run 
 check-notebooks: setup ## fail when the notebooks in git are not what a run of the demonstration makes
 	@$(RUN) -m mgk.committed --check
 
-docs: setup      ## write docs/reference/ from the schemas and the table of analyses
+docs: setup      ## write docs/reference/ from the schemas and the table of analyses, docs/hostile_input.md from its cases
 	@$(RUN) -m mgk.reference
+	@PYTHONPATH=tests:tests/unit $(RUN) -m hostile.page
 
 diagrams: setup  ## draw the diagrams of the report from workflow/mgk/report/mechanisms/*.dot anew; needs graphviz
 	@$(RUN) -m mgk.report.diagrams

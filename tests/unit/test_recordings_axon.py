@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from trace_files import outcome
+from trace_files import abf1_bytes, outcome
 
 from mgk.recordings import Tag, Telegraph, check_header, read_recording, sanity
 from mgk.recordings.axon.abf2 import SECTIONS
@@ -426,36 +426,7 @@ def test_the_check_reads_no_signal(tmp_path, monkeypatch):
 
 def write_abf1(path, long_form=True, lists=""):
     """A minimal ABF1 file: one channel of current, a step of 100 pA a sweep on a -30 pA holding level."""
-    blocks = 12 if long_form else 4
-    head = bytearray(512 * blocks)
-    struct.pack_into("<4sfhihi", head, 0, b"ABF ", 1.83 if long_form else 1.3, 5, SWEEPS * N, 0, SWEEPS)
-    struct.pack_into("<h", head, 36, 1)
-    struct.pack_into("<i", head, 40, blocks)
-    struct.pack_into("<h", head, 120, 1)
-    struct.pack_into("<f", head, 122, 200.0)
-    struct.pack_into("<i", head, 138, N)
-    struct.pack_into("<i", head, 146, SWEEPS)
-    struct.pack_into("<ffii", head, 244, 10.0, 10.0, 32768, 32768)
-    struct.pack_into("<16h", head, 378, *range(16))
-    struct.pack_into("<16h", head, 410, 0, *([-1] * 15))
-    head[442:452], head[602:610] = b"IN 0".ljust(10), b"mV".ljust(8)
-    for offset, value in ((730, 1.0), (922, 0.05), (1050, 1.0)):
-        struct.pack_into("<16f", head, offset, *([value] * 16))
-    head[1306:1316], head[1346:1354] = b"Cmd 0".ljust(10), b"pA".ljust(8)
-    struct.pack_into("<f", head, 1394, -30.0)
-    if long_form:
-        struct.pack_into("<hh", head, 2296, 1, 0)
-        struct.pack_into("<hh", head, 2300, 1, 0)
-        struct.pack_into("<hh", head, 2308, 1, 2)
-        struct.pack_into("<ff", head, 2348, -100.0, 50.0)
-        struct.pack_into("<ff", head, 2428, 100.0, 0.0)
-        struct.pack_into("<ii", head, 2508, 20, 11)
-        if lists:
-            struct.pack_into("<h", head, 3360, 1)
-            struct.pack_into("<h", head, 3368, 21)
-            head[3376:3632] = lists.encode().ljust(256)
-    codes = np.rint(CURRENT * 0.05 * 32768 / 10).clip(-32768, 32767).astype("<i2")
-    path.write_bytes(bytes(head) + codes.tobytes())
+    path.write_bytes(abf1_bytes(CURRENT, long_form=long_form, lists=lists))
     return path
 
 

@@ -83,6 +83,24 @@ def test_free_columns_are_kept_and_mistyped_known_ones_refused(tmp_path):
     assert "did you mean 'dose_mm'?" in str(problems[0])
 
 
+def test_a_row_is_called_as_a_spreadsheet_counts_it_also_behind_blank_lines(tmp_path):
+    frame, problems = read(tmp_path, "\n\nsample_id,dose_mm\n\na,x\n,,\n\na,1\n")
+    assert [(p.row, p.column) for p in problems] == [(8, "sample_id"), (5, "dose_mm")]
+    assert list(frame.index) == [3, 6]
+    _, problems = read(tmp_path, "\nsample_id,dose_um\na,1\n")
+    assert [(p.row, p.column) for p in problems] == [(2, "dose_um")]
+
+
+def test_a_column_is_filled_in_all_rows_of_a_group_or_in_none(tmp_path):
+    own = {"type": "string", "all_or_none": "side"}
+    schema = SCHEMA | {"properties": SCHEMA["properties"] | {"group": own}}
+    text = "sample_id,side,group\na,internal,x\nb,internal,\nc,external,\nd,external,\n"
+    _, problems = read(tmp_path, text, schema)
+    assert [str(p) for p in problems] == [
+        "t.csv, row 3, group: is empty, but row 2 of the side internal has it; all of them or none (no merged cells)"
+    ]
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_read_or_explained(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("t") / "t.csv"

@@ -52,6 +52,44 @@ def wcp_bytes(channels, codes, *, interval_s=1e-4, volts=None, statuses=(), kind
     return out
 
 
+# --- ABF1 ---------------------------------------------------------------------------------------------------------
+
+
+def abf1_bytes(values, *, long_form=True, lists="", units=("mV", "pA")) -> bytes:
+    """One channel, values of shape (sweeps, samples); a step of 100 a sweep on a level of -30, in the second unit."""
+    sweeps, samples = np.shape(values)
+    blocks = 12 if long_form else 4
+    head = bytearray(512 * blocks)
+    struct.pack_into("<4sfhihi", head, 0, b"ABF ", 1.83 if long_form else 1.3, 5, sweeps * samples, 0, sweeps)
+    struct.pack_into("<h", head, 36, 1)
+    struct.pack_into("<i", head, 40, blocks)
+    struct.pack_into("<h", head, 120, 1)
+    struct.pack_into("<f", head, 122, 200.0)
+    struct.pack_into("<i", head, 138, samples)
+    struct.pack_into("<i", head, 146, sweeps)
+    struct.pack_into("<ffii", head, 244, 10.0, 10.0, 32768, 32768)
+    struct.pack_into("<16h", head, 378, *range(16))
+    struct.pack_into("<16h", head, 410, 0, *([-1] * 15))
+    head[442:452], head[602:610] = b"IN 0".ljust(10), units[0].encode().ljust(8)
+    for offset, value in ((730, 1.0), (922, 0.05), (1050, 1.0)):
+        struct.pack_into("<16f", head, offset, *([value] * 16))
+    head[1306:1316], head[1346:1354] = b"Cmd 0".ljust(10), units[1].encode().ljust(8)
+    struct.pack_into("<f", head, 1394, -30.0)
+    if long_form:
+        struct.pack_into("<hh", head, 2296, 1, 0)
+        struct.pack_into("<hh", head, 2300, 1, 0)
+        struct.pack_into("<hh", head, 2308, 1, 2)
+        struct.pack_into("<ff", head, 2348, -100.0, 50.0)
+        struct.pack_into("<ff", head, 2428, 100.0, 0.0)
+        struct.pack_into("<ii", head, 2508, 20, 11)
+        if lists:
+            struct.pack_into("<h", head, 3360, 1)
+            struct.pack_into("<h", head, 3368, 21)
+            head[3376:3632] = lists.encode().ljust(256)
+    codes = np.rint(np.asarray(values) * 0.05 * 32768 / 10).clip(-32768, 32767).astype("<i2")
+    return bytes(head) + codes.tobytes()
+
+
 # --- HEKA ---------------------------------------------------------------------------------------------------------
 
 PULSED_SIZES, STIMULUS_SIZES = (544, 128, 1408, 288, 512), (584, 248, 400, 80)

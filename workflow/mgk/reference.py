@@ -92,6 +92,7 @@ def allowed(part: dict) -> str:
         said.append(f"of {allowed(part['items'])}")
     said += [words.format(part[key]) for key, words in LIMITS.items() if key in part]
     said += [f"default `{part['default']}`"] if "default" in part else []
+    said += [f"in all rows of one {part['all_or_none']} or in none"] if "all_or_none" in part else []
     said += ["**required**"] if part.get("is_required") else []
     return ", ".join(filter(None, said))
 

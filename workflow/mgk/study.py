@@ -263,7 +263,10 @@ class Study:
         return self._cache[name]
 
     def read_table(self, file: str, schema: str) -> tuple[pd.DataFrame, list[Problem]]:
-        """Return an input table with its problems; `file` relative to the study."""
+        """Return an input table with its problems; `file` relative to the study.
+
+        Its index is the number of a row in the file less 2, as checks count: blank lines leave gaps.
+        """
         if file not in self._cache:
             self._cache[file] = read_input_table(self.root / file, load_schema(schema), file)
         return self._cache[file]
@@ -272,7 +275,7 @@ class Study:
         frame, problems = self.read_table(file, schema)
         if problems:
             raise InputError(problems)
-        return frame.copy()
+        return frame.reset_index(drop=True)
 
 
 def _list(value) -> list:

@@ -58,4 +58,6 @@ def _check_once(study: Study, name: str) -> list[Problem]:
 def _check_arms(table: pd.DataFrame, measure: str, file: str) -> list[Problem]:
     from mgk.meta.effects import check_rows
 
-    return [Problem(file, i + 2, column, value, allowed) for i, column, value, allowed in check_rows(table, measure)]
+    rows = [1, *(table.index + 2)]  # the header's first
+    found = check_rows(table, measure)
+    return [Problem(file, int(rows[i + 1]), column, value, allowed) for i, column, value, allowed in found]

@@ -38,6 +38,7 @@ REQUIRED = {
     "rmax": (("magnesium_total_mm",),),
     "sample": (("sample_id",), ("animal_id",)),
 }
+COMPARED = ("total", "ouabain", "sample")
 
 
 def read_layout(path: Path | str) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def read_layout(path: Path | str) -> pd.DataFrame:
         problems = _role_problems(layout, path.name)
     if problems:
         raise InputError(problems)
-    return layout.assign(well=[well_name(w, "") for w in layout["well"]])
+    return layout.assign(well=[well_name(w, "") for w in layout["well"]]).reset_index(drop=True)
 
 
 def join_layout(wells: pd.DataFrame, layout: pd.DataFrame) -> pd.DataFrame:
@@ -85,8 +86,8 @@ def join_layout(wells: pd.DataFrame, layout: pd.DataFrame) -> pd.DataFrame:
 
 
 def _role_problems(layout: pd.DataFrame, file: str) -> list[Problem]:
-    problems, first = [], {}
-    for row, record in enumerate(layout.to_dict("records"), start=2):
+    problems, first = _half_filled(layout, file), {}
+    for row, record in zip(layout.index + 2, layout.to_dict("records"), strict=True):
         well = well_name(record["well"], "")
         if first.setdefault(well, row) != row:
             problems.append(Problem(file, row, "well", record["well"], f"is well {well}, as in row {first[well]}"))
@@ -95,3 +96,14 @@ def _role_problems(layout: pd.DataFrame, file: str) -> list[Problem]:
                 allowed = f"must not be empty for {well}, whose role is {record['role']}: {ROLES[record['role']]}"
                 problems.append(Problem(file, row, " or ".join(group), "", allowed))
     return problems
+
+
+def _half_filled(layout: pd.DataFrame, file: str) -> list[Problem]:
+    """Of the wells that conditions are compared by, all have one or none: what merged cells leave is no layout."""
+    compared = layout[layout["role"].isin(COMPARED)]
+    filled = compared.index[compared["condition"] != ""]
+    return [
+        Problem(file, int(i) + 2, "condition", "", f"is empty, but row {filled[0] + 2} has it; all of them or none")
+        for i in compared.index[compared["condition"] == ""]
+        if len(filled)
+    ]

@@ -22,10 +22,14 @@ class Problem:
         if self.row is not None:
             place.append(f"row {self.row}" if not self.file.endswith((".yaml", ".yml")) else f"line {self.row}")
         if self.column:
-            place.append(self.column)
-        head = ", ".join(place)
-        shown = self.value if len(self.value) <= 80 else self.value[:77] + "..."
+            place.append(shortened(self.column))
+        head, shown = ", ".join(place), shortened(self.value)
         return f"{head}: {shown!r}: {self.allowed}" if shown else f"{head}: {self.allowed}"
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """Return a text, cut where it is longer than is read."""
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 class InputError(ValueError):

@@ -2,22 +2,22 @@
 
 A schema is JSON Schema written as YAML. A table's schema describes one row: `properties` are the columns, each with
 a `description`, a `type` (string, number, integer) and what else JSON Schema allows for it (`enum`, `minimum`,
-`maximum`, `exclusiveMinimum`, `pattern`). Three words are ours: `unit` (for the documentation), `unique: true` (a
-value may stand once in the table) and `id: true` (the value may become a file name).
+`maximum`, `exclusiveMinimum`, `pattern`). Four words are ours: `unit` (for the documentation), `unique: true` (a
+value may stand once in the table), `id: true` (the value may become a file name) and `all_or_none: experiment` (of the
+rows that share an experiment all have a value, or none: what merged cells leave is no table).
 """
 
-import csv
 import difflib
-import io
 import math
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 from jsonschema import Draft202012Validator
 
+from mgk.tables.csv_file import Row, read_rows
 from mgk.tables.layout_toml import LayoutError, read_wellmap
 from mgk.tables.problems import Problem
 from mgk.tables.yaml_file import Place, load_yaml
@@ -27,8 +27,15 @@ ID_PATTERN = re.compile(r"(?!.*__)[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # The same rule as JSON Schema says it, for the keys of config.yaml and solutions.yaml.
 ID_SCHEMA_PATTERN = "^(?!.*__)[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 ID_RULE = "an id: a letter or digit, then letters, digits, '.', '_' or '-', 64 at the most, no '__'"
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
-MOST_COLUMNS = 500
+NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+MOST_COLUMNS, LONGEST_CELL = 500, 10_000
+# What a spreadsheet makes of an id such as SEP1.
+MONTHS = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+DATED_ID = re.compile(rf"(\d\d?-({MONTHS})|({MONTHS})-\d\d)")
+SPREADSHEET_ERROR = re.compile(r"#(REF!|NAME\?|DIV/0!|VALUE!|N/A|NULL!|NUM!|##+)")
+# Marks of width zero, of the direction of writing, and control characters other than tabs and ends of lines: two labels
+# that differ in them look the same.
+INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @cache
@@ -83,8 +90,8 @@ def _mapping_problems(error, file: str, lines: dict[Place, int]) -> list[Problem
     if error.instance is None and error.validator in ("type", "enum", "const", "anyOf", "oneOf"):
         return [problem(path, None, f"is empty; fill in {_what_is_meant(error)}")]
     if error.validator in ("additionalProperties", "unevaluatedProperties"):
-        known = list(error.schema.get("properties", {}))
         pattern = "|".join(error.schema.get("patternProperties", {}))
+        known = list(error.schema.get("properties", {})) or pattern.strip("^()$").split("|")
         unknown = [k for k in error.instance if k not in known and not (pattern and re.search(pattern, k))]
         return [
             problem((*path, k), None, f"unknown key; allowed: {', '.join(known)}{nearest(k, known)}") for k in unknown
@@ -136,94 +143,88 @@ def read_input_table(path: Path, schema: dict, file: str) -> tuple[pd.DataFrame,
     columns = schema["properties"]
     empty = pd.DataFrame({c: pd.Series(dtype=_dtype(s)) for c, s in columns.items()})
     is_toml = path.suffix.lower() == ".toml"
-    records, problems = _toml_records(path, file) if is_toml else _records(path, file)
-    if not records:
+    table, problems = _toml_rows(path, file) if is_toml else read_rows(path, file)
+    if not table:
         return empty, problems
-    header, rows = records[0], records[1:]
-    problems += _header_problems(header, schema, file)
-    if len(header) == 1 and len(columns) > 1 and header[0] not in columns:
+    header, rows = table[0].cells, table[1:]
+    problems += _header_problems(header, schema, file, table[0].number)
+    if len(header) > MOST_COLUMNS or (len(header) == 1 and len(columns) > 1 and header[0] not in columns):
         return empty, problems
-    cells: dict[str, list[str]] = {c: [] for c in header}
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(header):
-            problems.append(Problem(file, number, "", "", f"has {len(row)} fields; the header has {len(header)}"))
-            row = (row + [""] * len(header))[: len(header)]
-        for column, value in zip(header, row, strict=True):
-            cells[column].append(value.strip())
-    n = len(rows)
-    if n == 0:
+    filled = [_of_width(row, len(header), file, problems) for row in rows]
+    cells = {column: [row[header.index(column)] for row in filled] for column in dict.fromkeys(header)}
+    if not rows:
         needed = schema.get("description", "").partition(";")[0].rstrip(".")
         problems.append(Problem(file, None, "", "", f"has a header but no rows yet: {needed[:1].lower()}{needed[1:]}"))
-    frame, free = {}, [c for c in header if c not in columns]
-    for column, rule in columns.items():
-        texts = cells.get(column, [""] * n)
-        frame[column], found = _check_column(column, texts, rule, column in schema.get("required", ()), file)
-        problems += found if column in cells else []
-    for column in free:
-        frame[column] = _free_column(cells[column])
-    return pd.DataFrame(frame), _of_wells(problems, records) if is_toml else problems
+    read = _Cells(file, [row.number for row in rows], cells, problems)
+    required = schema.get("required", ())
+    frame = {column: _checked_column(read, column, rule, column in required) for column, rule in columns.items()}
+    frame |= {column: _free_column(read, column) for column in cells if column not in columns}
+    for column in (c for c in columns if "all_or_none" in columns[c] and c in cells):
+        _check_all_or_none(read, column, columns[column]["all_or_none"])
+    index = pd.RangeIndex(len(rows)) if _are_consecutive(read.rows) else pd.Index([n - 2 for n in read.rows])
+    found = pd.DataFrame({name: pd.Series(v, index, _dtype(columns.get(name, {}), v)) for name, v in frame.items()})
+    return found, _of_wells(problems, table) if is_toml else problems
 
 
-def _toml_records(path: Path, file: str) -> tuple[list[list[str]], list[Problem]]:
+def _of_width(row: Row, width: int, file: str, problems: list[Problem]) -> list[str]:
+    if len(row.cells) != width:
+        problems.append(Problem(file, row.number, "", "", f"has {len(row.cells)} fields; the header has {width}"))
+    return (row.cells + [""] * width)[:width]
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a table by column, with the numbers of their rows, and the problems found so far."""
+
+    file: str
+    rows: list[int]
+    of: dict[str, list[str]]
+    problems: list[Problem]
+
+    def add(self, place: int, column: str, allowed: str) -> None:
+        """Add a problem of a cell, `place` counting the rows from 0."""
+        self.problems.append(Problem(self.file, self.rows[place], column, self.of[column][place], allowed))
+
+
+def _are_consecutive(rows: list[int]) -> bool:
+    return rows == list(range(2, 2 + len(rows)))
+
+
+def _toml_rows(path: Path, file: str) -> tuple[list[Row], list[Problem]]:
     """Return a layout in TOML as the header and rows of a table, the first column the well."""
     try:
         rows = read_wellmap(path)
     except LayoutError as error:
         return [], [Problem(file, None, "", "", str(error))]
     header = list(dict.fromkeys(column for row in rows for column in row))
-    return [header, *([row.get(column, "") for column in header] for row in rows)], []
+    table = [header, *([row.get(column, "") for column in header] for row in rows)]
+    return [Row(number, cells) for number, cells in enumerate(table, start=1)], []
 
 
-def _of_wells(problems: list[Problem], records: list[list[str]]) -> list[Problem]:
+def _of_wells(problems: list[Problem], table: list[Row]) -> list[Problem]:
     """Name the well in place of the row, which a TOML file does not have."""
-    return [
-        replace(p, row=None, column=f"{p.column} ({records[p.row - 1][0]})" if p.row > 1 else p.column) if p.row else p
-        for p in problems
-    ]
+    wells = {row.number: f" ({row.cells[0]})" for row in table[1:]}
+    return [replace(p, row=None, column=p.column + wells.get(p.row, "")) if p.row else p for p in problems]
 
 
-def _records(path: Path, file: str) -> tuple[list[list[str]], list[Problem]]:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return [], [Problem(file, None, "", "", "this file is missing")]
-    except OSError as error:
-        return [], [Problem(file, None, "", "", f"cannot be read: {error.strerror}")]
-    if raw[:2] == b"PK" or b"\0" in raw:
-        return [], [Problem(file, None, "", "", "is not text; save the spreadsheet as CSV (UTF-8)")]
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        return [], [Problem(file, line, "", "", "is not UTF-8; save the table as CSV (UTF-8)")]
-    try:
-        records = [r for r in csv.reader(io.StringIO(text, newline=""), strict=True) if any(f.strip() for f in r)]
-    except csv.Error as error:
-        return [], [Problem(file, None, "", "", f"is not CSV: {error}")]
-    if not records:
-        return [], [Problem(file, None, "", "", "is empty; a header and rows are expected")]
-    records[0] = [name.strip() for name in records[0]]
-    return records, []
-
-
-def _header_problems(header: list[str], schema: dict, file: str) -> list[Problem]:
+def _header_problems(header: list[str], schema: dict, file: str, number: int) -> list[Problem]:
     columns = schema["properties"]
     if len(header) > MOST_COLUMNS:
-        return [Problem(file, 1, "", "", f"has {len(header)} columns; {MOST_COLUMNS} at the most")]
+        return [Problem(file, number, "", "", f"has {len(header)} columns; {MOST_COLUMNS} at the most")]
     if len(header) == 1 and len(columns) > 1 and header[0] not in columns:
-        return [Problem(file, 1, "", header[0], "fields must be separated by commas")]
+        return [Problem(file, number, "", header[0], "fields must be separated by commas")]
     problems = []
     for column in dict.fromkeys(header):
         if header.count(column) > 1:
-            problems.append(Problem(file, 1, column, "", "a column may stand only once"))
+            problems.append(Problem(file, number, column, "", "a column may stand only once"))
         if column in columns:
             continue
         near = nearest(column, columns)
         free_allowed = schema.get("additionalProperties", False) is not False
         if not free_allowed or (near and _mistyped(column, columns)) or not column:
-            problems.append(Problem(file, 1, column, "", f"unknown column; allowed: {', '.join(columns)}{near}"))
+            problems.append(Problem(file, number, column, "", f"unknown column; allowed: {', '.join(columns)}{near}"))
     problems += [
-        Problem(file, 1, column, "", f"this column is missing: {columns[column].get('description', '')}")
+        Problem(file, number, column, "", f"this column is missing: {columns[column].get('description', '')}")
         for column in schema.get("required", ())
         if column not in header
     ]
@@ -235,43 +236,47 @@ def _mistyped(column: str, known) -> bool:
     return bool(difflib.get_close_matches(column, list(known), n=1, cutoff=0.85))
 
 
-def _dtype(rule: dict) -> str:
-    return "float64" if rule.get("type") in ("number", "integer") else "object"
+def _dtype(rule: dict, values: list = ()) -> str:
+    numeric = rule.get("type") in ("number", "integer") or (not rule and any(isinstance(v, float) for v in values))
+    return "float64" if numeric else "object"
 
 
-def _check_column(column: str, texts: list[str], rule: dict, required: bool, file: str):
-    problems: list[Problem] = []
-
-    def bad(i: int, allowed: str) -> None:
-        problems.append(Problem(file, i + 2, column, texts[i], allowed))
-
+def _checked_column(read: _Cells, column: str, rule: dict, required: bool) -> list:
+    """Return the values of a column of the schema; one that is absent or a problem is NaN, or '' for text."""
     numeric = rule.get("type") in ("number", "integer")
-    values: list = [math.nan if numeric else ""] * len(texts)
-    for i, text in enumerate(texts):
+    values: list = [math.nan if numeric else ""] * len(read.rows)
+    for i, text in enumerate(read.of.get(column, ())):
         if text == "":
             if required:
-                bad(i, f"must not be empty: {rule.get('description', '')}")
+                read.add(i, column, f"must not be empty: {rule.get('description', '')}")
             continue
-        if numeric:
-            value, allowed = _number(text, rule)
-        else:
-            value, allowed = text, _text_rule(text, rule)
+        value, allowed = _number(text, rule) if numeric else (text, _text_rule(text, rule))
         if allowed:
-            bad(i, allowed)
+            read.add(i, column, allowed)
         else:
             values[i] = value
     if rule.get("unique"):
         first: dict[str, int] = {}
-        for i, text in enumerate(texts):
+        for i, text in enumerate(read.of.get(column, ())):
             if text and first.setdefault(text, i) != i:
-                bad(i, f"must be unique; it stands in row {first[text] + 2} already")
-    return pd.Series(values, dtype=_dtype(rule)), problems
+                read.add(i, column, f"must be unique; it stands in row {read.rows[first[text]]} already")
+    return values
+
+
+def _check_all_or_none(read: _Cells, column: str, group: str) -> None:
+    """Within a group (the rows of an experiment, the wells of a role) a column is filled or empty."""
+    groups = read.of.get(group, [""] * len(read.rows))
+    filled = {g: i for i, (g, text) in enumerate(zip(groups, read.of[column], strict=True)) if text}
+    for i, (name, text) in enumerate(zip(groups, read.of[column], strict=True)):
+        if text == "" and name in filled:
+            where = f"row {read.rows[filled[name]]} of the {group} {name} has it"
+            read.add(i, column, f"is empty, but {where}; all of them or none (no merged cells)")
 
 
 def _number(text: str, rule: dict) -> tuple[float, str]:
     unit = f" ({rule['unit']})" if "unit" in rule else ""
     if not NUMBER.fullmatch(text):
-        hint = "; decimals take a point" if re.fullmatch(r"[-+]?\d+,\d+", text) else ""
+        hint = "; decimals take a point, thousands nothing" if re.fullmatch(r"[-+]?[\d,'. ]+", text) else ""
         return math.nan, f"must be a number{unit}{hint}"
     value = float(text)
     low, high = rule.get("minimum", -math.inf), rule.get("maximum", math.inf)
@@ -286,15 +291,32 @@ def _number(text: str, rule: dict) -> tuple[float, str]:
 def _text_rule(text: str, rule: dict) -> str:
     if rule.get("id") and not check_id(text):
         return f"must be {ID_RULE}"
+    if rule.get("id") and DATED_ID.fullmatch(text):
+        return "looks like a date that a spreadsheet made of an id; write the id, its column formatted as text"
     if "enum" in rule and text not in rule["enum"]:
         return f"allowed: {', '.join(rule['enum'])}{nearest(text, rule['enum'])}"
     if "pattern" in rule and not re.fullmatch(rule["pattern"], text):
         return f"must look like {rule.get('example', rule['pattern'])}"
+    return _words_rule(text)
+
+
+def _words_rule(text: str) -> str:
+    """Return what free text may not hold."""
+    if len(text) > LONGEST_CELL:
+        return f"must not be longer than {LONGEST_CELL:,} characters; it has {len(text):,}"
+    if SPREADSHEET_ERROR.fullmatch(text):
+        return "is an error of the spreadsheet; mend the cell there and save the table again"
+    if found := INVISIBLE.search(text):
+        return f"holds an invisible character (U+{ord(found[0]):04X}); type the cell anew"
     return ""
 
 
-def _free_column(texts: list[str]) -> pd.Series:
+def _free_column(read: _Cells, column: str) -> list:
     """Return a free column (a moderator): numbers when all that is there is a number, else text."""
+    texts = read.of[column]
     if any(texts) and all(NUMBER.fullmatch(t) for t in texts if t):
-        return pd.Series([float(t) if t else math.nan for t in texts], dtype="float64")
-    return pd.Series(texts, dtype="object")
+        return [float(t) if t else math.nan for t in texts]
+    for i, text in enumerate(texts):
+        if allowed := _words_rule(text):
+            read.add(i, column, allowed)
+    return texts

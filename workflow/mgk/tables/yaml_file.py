@@ -1,14 +1,25 @@
-"""YAML as data: YAML 1.2 (`1e-3` is a number, `no` is text), duplicate keys and exploding aliases refused."""
+"""YAML as data: YAML 1.2 (`1e-3` is a number, `no` is text); duplicate keys, tags and explosions are refused."""
 
+import math
+import re
 from datetime import date
+from itertools import accumulate
 from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from mgk.tables.problems import InputError, Problem
 
-MOST_NODES = 100_000
+MOST_NODES, MOST_DIGITS, DEEPEST = 100_000, 300, 64
+# A second of reading is about 100 kB.
+LARGEST_BYTES = 1_000_000
+CORE = "tag:yaml.org,2002:"
+PLAIN_TAGS = {f"{CORE}{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp", "merge")}
+NAMED_FLOAT = re.compile(r"\.(inf|nan)", re.IGNORECASE)
+TWICE = "a key may stand only once; it is in line "
+TOO_DEEP = "is nested too deeply, or an anchor stands within itself"
 Place = tuple[str | int, ...]
 
 
@@ -38,39 +49,62 @@ def load_yaml(path: Path | str, name: str | None = None) -> tuple[dict, dict[Pla
 def read_yaml(path: Path | str, name: str | None = None) -> tuple[dict, dict[Place, int], list[Problem]]:
     """Read a mapping from a YAML file as far as it goes, with the lines of its places and all problems.
 
-    Problems are: a file that is missing, not UTF-8 or not YAML; duplicated keys; a tag that would build an object;
-    aliases that expand to more than 100,000 values. Only duplicated keys leave something to read.
+    Problems are: a file that is missing, not UTF-8, not YAML, larger than 1 MB; duplicated keys; tags (they would build
+    objects); numbers that are not finite or too long; aliases that expand to more than 100,000 values; what is nested
+    more than 64 deep. Only duplicated keys leave something to read.
     """
     path = Path(path)
     name = name or path.name
+    text, problem = _text(path)
+    if problem:
+        return {}, {}, [Problem(name, problem[0], "", "", problem[1])]
+    reader = YAML(typ="safe", pure=True)
+    reader.allow_duplicate_keys = True
+    lines: dict[Place, int] = {}
+    problems: list[Problem] = []
 
     def unreadable(allowed: str, line: int | None = None):
         return {}, {}, [Problem(name, line, "", "", allowed)]
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        return unreadable("this file is missing")
-    except UnicodeDecodeError as error:
-        return unreadable(f"must be UTF-8 text ({error.reason})")
-    reader = YAML(typ="safe", pure=True)
-    reader.allow_duplicate_keys = True
-    lines: dict[Place, int] = {}
-    problems: list[Problem] = []
-    try:
         node = reader.compose(text)
-        if node is not None:
-            if _size(node, {}) > MOST_NODES:
-                return unreadable(f"expands to more than {MOST_NODES} values")
-            _collect_lines(node, (), lines, problems, name)
-        data = reader.load(text)
+        if node is None or not isinstance(node.value, list) or node.tag != f"{CORE}map":
+            return unreadable("must be a mapping of keys to values", 1)
+        if _size(node, {}) > MOST_NODES:
+            return unreadable(f"expands to more than {MOST_NODES} values")
+        _look(node, (), lines, problems, name)
+        if any(not p.allowed.startswith(TWICE) for p in problems):
+            return {}, {}, problems
+        data = reader.constructor.construct_document(node)
+    except ReaderError as error:
+        return unreadable(
+            f"holds a control character (U+{error.character:04X})", 1 + text[: error.position].count("\n")
+        )
     except MarkedYAMLError as error:
-        return unreadable(f"is not plain YAML: {error.problem}", error.problem_mark and error.problem_mark.line + 1)
-    except (YAMLError, RecursionError, ValueError) as error:
+        words = f"{error.context}, {error.problem}" if error.problem.startswith("but") else error.problem
+        return unreadable(f"is not plain YAML: {words}", error.problem_mark and error.problem_mark.line + 1)
+    except RecursionError:
+        return unreadable(TOO_DEEP)
+    except (YAMLError, ValueError) as error:
         return unreadable(f"is not plain YAML: {(str(error).splitlines() or [type(error).__name__])[0]}")
-    if not isinstance(data, dict):
-        return unreadable("must be a mapping of keys to values", 1)
     return _plain(data), lines, problems
+
+
+def _text(path: Path) -> tuple[str, tuple[int | None, str] | None]:
+    """Return the text of a file, or its line and what is wrong."""
+    try:
+        if path.is_file() and path.stat().st_size > LARGEST_BYTES:
+            return "", (None, f"is larger than {LARGEST_BYTES / 1e6:g} MB; a study's YAML is written by hand")
+        raw = path.read_bytes()
+        text = raw.decode("utf-8-sig")
+    except FileNotFoundError:
+        return "", (None, "this file is missing")
+    except OSError as error:
+        return "", (None, f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        return "", (raw[: error.start].count(b"\n") + 1, "must be UTF-8 text")
+    steps = ((1 if bracket[0] in "[{" else -1) for bracket in re.finditer(r"[\[\]{}]", text))
+    return ("", (None, TOO_DEEP)) if max(accumulate(steps), default=0) > DEEPEST else (text, None)
 
 
 def _size(node, known: dict[int, int]) -> int:
@@ -86,22 +120,42 @@ def _children(node) -> list:
     return node.value if isinstance(node.value, list) else []
 
 
-def _collect_lines(node, place: Place, lines: dict[Place, int], problems: list[Problem], name: str) -> None:
-    lines.setdefault(place, node.start_mark.line + 1)
+def _look(node, place: Place, lines: dict[Place, int], problems: list[Problem], name: str) -> None:
+    """Collect the lines of all places of a node, and what no study may hold there."""
+    if len(place) > DEEPEST:
+        raise RecursionError  # as Python would further down, after all the ways there that an anchor opens
+    line = node.start_mark.line + 1
+    lines.setdefault(place, line)
+    if allowed := _not_plain(node):
+        problems.append(Problem(name, line, ".".join(map(str, place)), "", allowed))
     for i, child in enumerate(_children(node)):
         if not isinstance(child, tuple):
-            _collect_lines(child, (*place, i), lines, problems, name)
+            _look(child, (*place, i), lines, problems, name)
             continue
         key, value = child
-        at, line = (*place, str(key.value)), key.start_mark.line + 1
+        line = key.start_mark.line + 1
+        if not isinstance(key.value, str):
+            problems.append(Problem(name, line, ".".join(map(str, place)), "", "a key must be a word"))
+            continue
+        at = (*place, key.value)
         if at in lines:
-            shown = ".".join(str(part) for part in at)
-            problems.append(
-                Problem(name, line, shown, "", f"a key may stand only once; it is in line {lines[at]} already")
-            )
+            allowed = f"{TWICE}{lines[at]} already"
+            problems.append(Problem(name, line, ".".join(map(str, at)), "", allowed))
             continue
         lines[at] = line
-        _collect_lines(value, at, lines, problems, name)
+        _look(value, at, lines, problems, name)
+
+
+def _not_plain(node) -> str:
+    """Return why a node is no plain value, or nothing."""
+    tag = str(node.tag)
+    if tag not in PLAIN_TAGS:
+        return f"is not plain YAML: it has the tag {tag.replace(CORE, '!!')}"
+    if tag == f"{CORE}int" and len(node.value) > MOST_DIGITS:
+        return f"is a number of {len(node.value):,} digits"
+    if tag == f"{CORE}float" and not math.isfinite(float(NAMED_FLOAT.sub(r"\1", node.value.replace("_", "")))):
+        return "must be a finite number"
+    return ""
 
 
 def _plain(value):
