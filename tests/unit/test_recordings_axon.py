@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import struct
@@ -311,7 +312,6 @@ def test_a_recorded_voltage_comes_before_the_decoded_command(tmp_path):
     ("section_name", "field", "code", "value", "reason"),
     [
         ("dac", 42, "h", 2, "stimulus file"),
-        ("dac", 60, "h", 1, "conditioning train"),
         ("dac", 12, "f", math.nan, "not numbers of a stimulus"),
         ("epoch_per_dac", 4, "h", 6, "unknown kind"),
         ("protocol", 46, "h", 7, "starts at its sweep 7"),
@@ -328,6 +328,40 @@ def test_a_command_that_is_not_certain_is_refused_and_the_signal_still_read(
     assert recording.signal(0, 0) == pytest.approx(CURRENT[0], abs=2000 / 32768)
     with pytest.raises(InputError, match=rf"a\.abf: .*{reason}"):
         recording.decoded_mv(0)
+
+
+def test_sweeps_start_where_a_conditioning_train_left_them(tmp_path):
+    output = dataclasses.replace(OUTPUT, persists=True)
+    path = write(tmp_path / "a.abf", output)
+    train = place(path, "dac", 60)
+    patched(path, ("h", train, 1), ("f", train + 22, 20.0), ("f", train + 26, -100.0))
+    plain = Protocol(N, (output,), True)
+    for sweep in range(SWEEPS):
+        command = read_recording(path).decoded_mv(sweep)
+        assert (command[:2] == -100).all()
+        assert command[2:] == pytest.approx(waveform(plain, output, sweep, N)[2:])
+    # A train whose last part takes no time leaves the holding level.
+    assert (read_recording(patched(path, ("f", train + 22, 0.0))).decoded_mv(2)[:2] == -70).all()
+
+
+@pytest.mark.parametrize("mode", [2, 4])
+def test_triggered_sweeps_are_read_and_their_command_is_the_holding_level(tmp_path, mode):
+    path = write(tmp_path / "a.abf")
+    recording = read_recording(patched(path, ("h", place(path, "protocol", 0), mode)))
+    assert recording.sweep_samples == (N,) * SWEEPS
+    assert recording.signal(2, 0) == pytest.approx(CURRENT[2], abs=2000 / 32768)
+    assert not recording.protocol.episodic
+    assert set(recording.decoded_mv(1)) == {-70.0}
+
+
+def test_events_of_variable_length_count_samples_or_the_synch_unit(tmp_path):
+    path = write(tmp_path / "a.abf")
+    patched(path, ("h", place(path, "protocol", 0), 1), ("f", place(path, "protocol", 14), 100.0))
+    synch = place(path, "synch", 4)
+    for unit in (1, 100):
+        lengths = [(synch + 8 * i, 2 * n * unit) for i, n in enumerate((N - 8, N, N + 8))]
+        patched(path, *(("i", offset, n) for offset, n in lengths))
+        assert read_recording(path).sweep_samples == (N - 8, N, N + 8)
 
 
 def test_outputs_that_alternate_play_in_every_second_sweep(tmp_path):
@@ -372,7 +406,7 @@ def test_a_user_list_of_digital_values_changes_no_level(tmp_path):
     [
         (lambda p: ("I", 0, 0x31464241), "of no known format"),
         (lambda p: ("B", 7, 5), "version 5"),
-        (lambda p: ("h", place(p, "protocol", 0), 4), "operation mode 4"),
+        (lambda p: ("h", place(p, "protocol", 0), 6), "operation mode 6"),
         (lambda p: ("f", place(p, "protocol", 2), 0.0), "sampling interval"),
         (lambda p: ("f", place(p, "protocol", 110), math.inf), "impossible scale"),
         (lambda p: ("f", place(p, "adc", 40), 0.0), "impossible scale"),
@@ -484,7 +518,6 @@ def test_abf1_of_the_short_form_plays_its_epochs(tmp_path):
     ("code", "offset", "value", "reason"),
     [
         ("h", 1438, 2, "stimulus file"),
-        ("h", 1966, 1, "user list of the short header"),
         ("h", 146, 2, "3 sweeps, a run of the protocol 2"),
         ("f", 1464, math.inf, "not numbers of a stimulus"),
         ("h", 1444, 9, "unknown kind"),
@@ -497,9 +530,33 @@ def test_abf1_of_the_short_form_refuses_what_is_not_certain(tmp_path, code, offs
 
 
 def test_abf1_conditioning_trains_of_the_short_form(tmp_path):
-    path = short_form(tmp_path / "a.abf", ("h", 1718, 1), ("h", 1720, 1))
-    with pytest.raises(InputError, match="conditioning train"):
-        read_recording(path).decoded_mv(0)
+    trained = ("h", 1718, 1), ("h", 1720, 1), ("f", 1742, 5.0), ("f", 1746, -95.0)
+    command = read_recording(short_form(tmp_path / "a.abf", *trained)).decoded_mv(0)
+    assert (command[:2] == -95).all()
+    assert (command[-5:] == -80).all()
+    listed = ("h", 1966, 1), ("h", 1762, 6), ("3s", 1764, b"5,7")
+    with pytest.raises(InputError, match="varies where its conditioning train ends"):
+        read_recording(short_form(tmp_path / "b.abf", *trained, *listed)).decoded_mv(0)
+
+
+def test_a_user_list_of_the_short_form_has_the_codes_of_the_long_one(tmp_path):
+    levels = short_form(tmp_path / "a.abf", ("h", 1966, 1), ("h", 1762, 21), ("5s", 1764, b"5,7.5"))
+    assert [read_recording(levels).decoded_mv(s)[2] for s in range(SWEEPS)] == [5, 7.5, 7.5]
+    durations = short_form(tmp_path / "b.abf", ("h", 1966, 1), ("h", 1762, 31), ("5s", 1764, b"10,16"))
+    commands = [read_recording(durations).decoded_mv(s) for s in range(2)]
+    assert [np.count_nonzero(c == level) for c, level in zip(commands, (-20, -15), strict=True)] == [11, 17]
+    unreadable = short_form(tmp_path / "c.abf", ("h", 1966, 1), ("h", 1762, 21), ("5s", 1764, b"1x5,9"))
+    with pytest.raises(InputError, match="is not a list of numbers"):
+        read_recording(unreadable).decoded_mv(0)
+
+
+def test_sweeps_of_old_clampex_hold_for_another_share(tmp_path):
+    path = short_form(tmp_path / "a.abf")
+    raw = path.read_bytes()
+    path.write_bytes(raw[:2048] + 8 * raw[2048:])
+    patched(path, ("i", 10, SWEEPS * N * 8), ("i", 138, N * 8))
+    held = {kind: np.argmax(read_recording(patched(path, ("h", 36, kind))).decoded_mv(0) != -80) for kind in (1, 3)}
+    assert held == {1: 16, 3: 12}
 
 
 def test_abf1_of_the_short_form_takes_the_first_output_where_the_active_one_does_not_exist(tmp_path):
@@ -541,8 +598,18 @@ def test_what_the_amplifier_reported(tmp_path):
     # The gain is part of the scale: the same codes are half the signal.
     assert recording.signal(0, 1) == pytest.approx(CURRENT[0] / 20, abs=0.01)
     old = write_abf1(tmp_path / "b.abf")
-    patched(old, ("h", 4512, 1), ("f", 4576, 4.0), ("f", 4704, 20.0), ("h", 4768, 0))
+    patched(old, ("h", 4512, 1), ("f", 4576, 4.0), ("f", 4704, 20.0), ("h", 4768, 0), ("h", 4544, 24))
     assert read_recording(old).telegraph == {0: Telegraph(4.0, None, 20.0, None, V_CLAMP)}
+
+
+def test_an_amplifier_that_reports_no_mode_is_not_in_voltage_clamp(tmp_path):
+    path = write(tmp_path / "a.abf")
+    adc = place(path, "adc", 0)
+    patched(path, ("h", adc + 2, 1), ("h", adc + 4, 15), ("f", adc + 6, 1.0))
+    assert read_recording(path).telegraph[0].mode is None
+    assert read_recording(patched(path, ("h", adc + 4, 24))).telegraph[0].mode == V_CLAMP
+    old = patched(write_abf1(tmp_path / "b.abf"), ("h", 4512, 1), ("f", 4576, 1.0), ("h", 4544, 15))
+    assert read_recording(old).telegraph[0].mode is None
 
 
 def add_tags(path, *tags):

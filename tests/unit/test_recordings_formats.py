@@ -61,6 +61,8 @@ def test_what_is_no_recording(tmp_path):
     assert check_header(tmp_path / "empty") == ["is empty"]
     (tmp_path / "picture.abf").write_bytes(b"\x89PNG\r\n")
     assert "of no known format" in check_header(tmp_path / "picture.abf")[0]
+    (tmp_path / "pointer.abf").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    assert "pointer of Git LFS" in check_header(tmp_path / "pointer.abf")[0]
     with pytest.raises(
         InputError, match=r"^picture\.abf: .*Axon binary \(ABF\), Axon text \(ATF\), WinWCP, HEKA bundle"
     ):

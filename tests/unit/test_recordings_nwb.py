@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mgk.recordings import check_header
+from mgk.recordings.nwb import _by_electrode
 
 HOUSE = Path(__file__).resolve().parents[2]
 LAB = HOUSE / ".venv-lab" / "bin" / "python"
@@ -163,3 +164,8 @@ def test_other_files_and_truncated_ones_are_refused(answers):
     assert "holds no voltage-clamp or current-clamp series" in none
     assert "no row of finite numbers" in gap
     assert all(len(found) == 1 and "pynwb cannot read it" in found[0] for found in answers["cuts"].values())
+
+
+def test_sweeps_told_apart_by_their_names_alone_are_in_the_order_of_their_numbers():
+    sweeps = [{"number": None, "start_s": 0.0, "name": f"Step__{n}", "electrode": "e"} for n in (10, 2, 1)]
+    assert [s["name"] for s in _by_electrode(sweeps)["e"]] == ["Step__1", "Step__2", "Step__10"]

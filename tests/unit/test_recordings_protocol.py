@@ -169,9 +169,9 @@ def test_the_output_of_the_voltage_is_chosen_or_refused():
 
 def test_a_format_without_a_pre_hold_starts_with_its_first_epoch():
     output = Output("stimulus", "V", -0.08, (Epoch(0, "step", 0.02, 100),))
-    command = waveform(Protocol(N, (output,), True, pre_hold=False), output, 0, N)
+    command = waveform(Protocol(N, (output,), True, pre_hold=0), output, 0, N)
     assert command.tolist() == [0.02] * 100 + [-0.08] * (N - 100)
-    assert epoch_start(Protocol(N, (output,), True, pre_hold=False), output, "A", 0) == 0
+    assert epoch_start(Protocol(N, (output,), True, pre_hold=0), output, "A", 0) == 0
 
 
 def test_the_output_of_the_current_is_chosen_by_its_unit():

@@ -84,7 +84,7 @@ def test_rejected_and_leak_records_are_said(tmp_path):
         ({"NC": 0}, "NC=0; 1 to 128"),
         ({"NC": 3}, "no whole number of 3 samples"),
         ({"NC": None}, "has no NC: it is no WinWCP file"),
-        ({"NR": 0}, "NR=0"),
+        ({"NR": 0}, "holds no records"),
         ({"NR": 4}, "4 records should end at byte"),
         ({"NBA": 3}, "NBA=3; 2 channels make it 2"),
         ({"NBD": 4}, "truncated?"),

@@ -28,6 +28,7 @@ __all__ = [
     "Channel", "Command", "Recording", "Tag", "Telegraph", "check_header", "read_recording", "sanity",
 ]  # fmt: skip
 HEAD_BYTES = 4096
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def _format(path: Path) -> _Format:
     for form in _FORMATS:
         if form.knows(head):
             return form
+    if head.startswith(LFS_POINTER):
+        raise InputError("is a pointer of Git LFS, not the recording: fetch the file itself (git lfs pull)")
     names = ", ".join(form.name for form in _FORMATS)
     raise InputError(f"is of no known format: it starts with {head[:8]!r}; read are {names}")
 

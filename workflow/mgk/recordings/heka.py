@@ -310,7 +310,7 @@ def _decoded(channel: _Node, traces: list[_Trace]) -> Protocol:
         if trace.samples > length or (trace.samples < length and i + 1 < len(traces)):
             raise InputError(f"sweep {i} has {trace.samples} samples, its stimulus {length}")
     output = Output(name=f"stimulus {traces[0].output}", unit="mV", holding=holding, epochs=epochs)
-    return Protocol(max(lengths), (output,), True, pre_hold=False)
+    return Protocol(max(lengths), (output,), True, pre_hold=0)
 
 
 def _millivolt(volt: float) -> float:

@@ -9,6 +9,7 @@ Values are data * conversion + offset, in the series' unit (A, V); series of sev
 
 import importlib.util
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -126,10 +127,15 @@ def _telegraph(series) -> Telegraph:
 
 def _by_electrode(sweeps: list[dict]) -> dict[str, list[dict]]:
     numbered = all(s["number"] is not None for s in sweeps)
-    ordered = sorted(sweeps, key=lambda s: (s["number"] if numbered else 0, s["start_s"], s["name"]))
+    ordered = sorted(sweeps, key=lambda s: (s["number"] if numbered else 0, s["start_s"], _natural(s["name"])))
     return {
         name: [s for s in ordered if s["electrode"] == name] for name in dict.fromkeys(s["electrode"] for s in ordered)
     }
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    """Return a key that sorts the numbers in names as numbers: sweep_2 before sweep_10."""
+    return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
 
 
 def _command(sweep: dict, stimuli: list[dict]) -> np.ndarray | None:

@@ -62,6 +62,7 @@ class Output:
     """A D/A channel: what it holds and which epochs it plays; `persists`: the last level stays between sweeps.
 
     `rests_in`: of outputs that alternate, in the even (0) or the odd (1) sweeps it stays at its holding level.
+    `conditioned`: the level that a conditioning train before each sweep leaves, where the sweep then starts.
     """
 
     name: str
@@ -73,13 +74,14 @@ class Output:
     plays: bool = True
     refusal: str = ""
     rests_in: int | None = None
+    conditioned: float | None = None
 
 
 @dataclass(frozen=True)
 class Protocol:
     """The stimulus of a recording: length of a whole sweep, outputs, whether epochs are played, the active output.
 
-    `pre_hold`: a sweep starts at its holding level, as those of pCLAMP do, else with epoch A.
+    `pre_hold`: the samples before epoch A, at the level where the sweep starts; None: those of pCLAMP.
     """
 
     sweep_samples: int
@@ -87,7 +89,7 @@ class Protocol:
     episodic: bool
     active: int = 0
     refusal: str = ""
-    pre_hold: bool = True
+    pre_hold: int | None = None
 
 
 def waveform(protocol: Protocol, output: Output, sweep: int, samples: int) -> np.ndarray:
@@ -213,7 +215,9 @@ def _refuse(protocol: Protocol, output: Output) -> None:
 
 
 def _pre_hold(protocol: Protocol) -> int:
-    return max(protocol.sweep_samples // PRE_HOLD_DIVISOR, 1) if protocol.pre_hold else 0
+    if protocol.pre_hold is not None:
+        return protocol.pre_hold
+    return max(protocol.sweep_samples // PRE_HOLD_DIVISOR, 1)
 
 
 def _in_sweep(output: Output, epoch: Epoch, sweep: int) -> Epoch:
@@ -239,6 +243,8 @@ def _timed_epochs(protocol: Protocol, output: Output, sweep: int):
 
 
 def _level_at_start(output: Output, sweep: int) -> float:
+    if output.conditioned is not None:
+        return output.conditioned
     if not output.persists or sweep == 0 or not output.epochs:
         return output.holding
     return _in_sweep(output, output.epochs[-1], sweep - 1).level

@@ -47,6 +47,8 @@ def read_winwcp(path: Path) -> Recording:
         for key, size in (("NBH", block), ("NBA", block)):
             if key in keys and _whole(keys, key, 1, 1 << 20) not in (size, size // SECTOR):
                 raise InputError(f"says {key}={keys[key]}; {channels} channels make it {size // SECTOR}")
+        if _number(keys, "NR") == 0:
+            raise InputError("holds no records (NR=0)")
         records, stored = _whole(keys, "NR", 1, MOST_RECORDS), SECTOR * _whole(keys, "NBD", 1, 1 << 22)
         if stored % (2 * channels):
             raise InputError(f"its data blocks of {stored} bytes are no whole number of {channels} samples")

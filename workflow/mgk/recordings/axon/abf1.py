@@ -15,19 +15,20 @@ from mgk.recordings.axon.header import (
     KINDS,
     MOST_CHANNELS,
     NO_SCALE,
-    VARIABLE_LENGTH,
     AxonHeader,
     HeaderError,
     alternating,
     check_basics,
     check_data,
     code_limits,
+    conditioned_level,
     leak_notes,
     many,
     one,
     output_refusal,
     protocol_refusal,
     read_tags,
+    reported_mode,
     scale,
     split_sweeps,
     telegraph,
@@ -42,6 +43,8 @@ LONG_ABF1_HEADER = 6144
 ABF1_WAVEFORM_OUTPUTS, ABF1_EPOCHS = 2, 10
 TAG_BYTES, MOST_TAGS = 64, 1 << 20
 TELEGRAPHED = (1, 2)
+# The file type of what old versions of Clampex wrote, whose sweeps stay at the holding level for another share.
+OLD_CLAMPEX, OLD_PRE_HOLD = 3, (6, 512)
 
 
 def parse_abf1(data) -> AxonHeader:
@@ -78,9 +81,7 @@ def parse_abf1(data) -> AxonHeader:
         raise HeaderError(f"its synch array ({count} entries from byte {synch}) does not fit the file")
     lengths = [one(data, "i", synch + 8 * i + 4) for i in range(count)]
     unit_us = one(data, "f", 130)
-    if mode == VARIABLE_LENGTH and unit_us > 0:
-        lengths = [round(n / unit_us) for n in lengths]
-    sweeps = split_sweeps(lengths, samples, one(data, "i", 16), mode, channels)
+    sweeps = split_sweeps(lengths, samples, one(data, "i", 16), mode, channels, unit_us)
     whole = one(data, "i", 138) // channels
     outputs, refusal = _outputs(data, long_form), ""
     if long_form and one(data, "h", 5876):
@@ -88,6 +89,11 @@ def parse_abf1(data) -> AxonHeader:
     if mode == EPISODIC and any(o.plays for o in outputs):
         refusal = protocol_refusal(sweeps, whole, one(data, "i", 146), one(data, "h", 162))
     active = one(data, "h", 1440)
+    active = active if 0 <= active < len(outputs) else 0
+    pre_hold = None
+    if one(data, "h", 36) == OLD_CLAMPEX:
+        times, share = OLD_PRE_HOLD
+        pre_hold = times * (one(data, "i", 138) // share) // channels
     tags, tag_count = one(data, "i", 44) * BLOCK, one(data, "i", 48)
     if tag_count and not (0 < tag_count <= MOST_TAGS and BLOCK <= tags <= len(data) - TAG_BYTES * tag_count):
         raise HeaderError(f"its tags ({tag_count} from byte {tags}) do not fit the file: truncated, or damaged")
@@ -100,7 +106,7 @@ def parse_abf1(data) -> AxonHeader:
         ),
         sweep_samples=sweeps,
         code_limits=None if data_format else code_limits(resolution),
-        protocol=Protocol(whole, outputs, mode == EPISODIC, active if 0 <= active < len(outputs) else 0, refusal),
+        protocol=Protocol(whole, outputs, mode == EPISODIC, active, refusal, pre_hold),
         comment=text(bytes(data[5154:5282] if long_form else data[310:366])),
         notes=_notes(data, long_form),
         telegraph={i: telegraph(*reported[c]) for i, c in enumerate(order) if c in reported},
@@ -121,7 +127,10 @@ def _telegraphs(data, order: tuple[int, ...], long_form: bool) -> dict[int, tupl
         enabled, channel = many(data, "2h", 262)
         return {channel: (None, *many(data, "3f", 268))} if enabled in TELEGRAPHED else {}
     return {
-        c: (one(data, "h", 4768 + 2 * c), *(one(data, "f", p + 4 * c) for p in (4576, 4640, 4704)))
+        c: (
+            reported_mode(one(data, "h", 4768 + 2 * c), one(data, "h", 4544 + 2 * c)),
+            *(one(data, "f", p + 4 * c) for p in (4576, 4640, 4704)),
+        )
         for c in order
         if one(data, "h", 4512 + 2 * c) in TELEGRAPHED
     }
@@ -141,10 +150,10 @@ def _outputs(data, long_form: bool) -> tuple[Output, ...]:
         holding = one(data, "f", 1394 + 4 * number)
         played = {"plays": False}
         if long_form and number < ABF1_WAVEFORM_OUTPUTS:
-            played = _waveform(data, number)
+            played = _waveform(data, number, holding)
         elif not long_form and number == _active(data):
-            played = _short_waveform(data, number)
-        refusal = played.pop("refusal", "") or output_refusal(0, 0, 0, [holding])
+            played = _short_waveform(data, number, holding)
+        refusal = played.pop("refusal", "") or output_refusal(0, 0, [holding])
         outputs.append(
             Output(
                 name=text(bytes(data[1306 + 10 * number : 1316 + 10 * number])),
@@ -162,7 +171,7 @@ def _active(data) -> int:
     return active if 0 <= active < ABF1_WAVEFORM_OUTPUTS else 0
 
 
-def _waveform(data, number: int) -> dict:
+def _waveform(data, number: int, holding: float) -> dict:
     def of_output(code: str, place: int):
         return one(data, code, place + struct.calcsize(f"<{code}") * number)
 
@@ -185,21 +194,25 @@ def _waveform(data, number: int) -> dict:
     )
     source = of_output("h", 2300)
     plays = bool(of_output("h", 2296) and source)
+    after_train = conditioned_level(of_output("h", 3260), of_output("f", 3304), of_output("f", 3312), holding)
     chosen, refusal = None, ""
     if plays and of_output("h", 3360):
         values = text(bytes(data[3376 + 256 * number : 3376 + 256 * (number + 1)]))
-        chosen, refusal = user_list(of_output("h", 3368), values, bool(of_output("h", 4400)), (1, 8))
-    levels = [v for e in epochs for v in (e.level, e.level_step)]
+        repeats = bool(of_output("h", 4400))
+        conditioned = after_train is not None
+        chosen, refusal = user_list(of_output("h", 3368), values, repeats, (1, 8), conditioned=conditioned)
+    levels = [after_train or 0.0, *(v for e in epochs for v in (e.level, e.level_step))]
     return {
         "epochs": epochs,
         "persists": bool(of_output("h", 2304)),
         "user_list": chosen,
         "plays": plays,
-        "refusal": output_refusal(plays, source, of_output("h", 3260), levels) or refusal,
+        "refusal": output_refusal(plays, source, levels) or refusal,
+        "conditioned": after_train,
     }
 
 
-def _short_waveform(data, number: int) -> dict:
+def _short_waveform(data, number: int, holding: float) -> dict:
     """Return the waveform of the active output from a header of the short form."""
     kinds, levels = many(data, "10h", 1444), many(data, "10f", 1464)
     level_steps, samples = many(data, "10f", 1504), many(data, "10h", 1544)
@@ -210,12 +223,18 @@ def _short_waveform(data, number: int) -> dict:
         if kinds[i]
     )
     source = one(data, "h", 1438)
-    conditioned = one(data, "h", 1718) and one(data, "h", 1720) == number
-    refusal = "it has a user list of the short header, whose codes are not known" if one(data, "h", 1966) else ""
+    enabled = one(data, "h", 1718) and one(data, "h", 1720) == number
+    after_train = conditioned_level(enabled, *many(data, "ff", 1742), holding)
+    chosen, refusal = None, ""
+    if source and one(data, "h", 1966):
+        parameter, values = one(data, "h", 1762), text(bytes(data[1764:1844]))
+        chosen, refusal = user_list(parameter, values, False, (1, 5), conditioned=after_train is not None)
+    levels = [after_train or 0.0, *(v for e in epochs for v in (e.level, e.level_step))]
     return {
         "epochs": epochs,
         "persists": bool(one(data, "h", 1442)),
+        "user_list": chosen,
         "plays": source != 0,
-        "refusal": output_refusal(source, source, conditioned, [v for e in epochs for v in (e.level, e.level_step)])
-        or (refusal if source else ""),
+        "refusal": output_refusal(source, source, levels) or refusal,
+        "conditioned": after_train,
     }

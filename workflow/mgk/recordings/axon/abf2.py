@@ -10,19 +10,20 @@ from mgk.recordings.axon.header import (
     KINDS,
     MOST_EPOCHS,
     NO_SCALE,
-    VARIABLE_LENGTH,
     AxonHeader,
     HeaderError,
     alternating,
     check_basics,
     check_data,
     code_limits,
+    conditioned_level,
     leak_notes,
     many,
     one,
     output_refusal,
     protocol_refusal,
     read_tags,
+    reported_mode,
     scale,
     split_sweeps,
     telegraph,
@@ -119,9 +120,7 @@ def parse_abf2(data) -> AxonHeader:
             scales[i] = scale(volt, resolution, gains, offsets)
     unit_us = one(data, "f", base + 14)
     lengths = [one(data, "i", o + 4) for o in sections["synch"].offsets()]
-    if mode == VARIABLE_LENGTH and unit_us > 0:
-        lengths = [round(n / unit_us) for n in lengths]
-    sweeps = split_sweeps(lengths, stored.entries, one(data, "I", 12), mode, channels)
+    sweeps = split_sweeps(lengths, stored.entries, one(data, "I", 12), mode, channels, unit_us)
     outputs = _outputs(data, sections, strings, version)
     if one(data, "h", base + 182):
         outputs = alternating(outputs)
@@ -143,7 +142,11 @@ def parse_abf2(data) -> AxonHeader:
         comment=_string(strings, one(data, "i", base + 132)),
         notes=leak_notes([many(data, "hh", o + 92) + many(data, "hh", o + 102) for o in sections["dac"].offsets()]),
         telegraph={
-            i: telegraph(one(data, "h", o + 18), *many(data, "fff", o + 6), one(data, "f", o + 20))
+            i: telegraph(
+                reported_mode(one(data, "h", o + 18), one(data, "h", o + 4)),
+                *many(data, "fff", o + 6),
+                one(data, "f", o + 20),
+            )
             for i, o in enumerate(sections["adc"].offsets())
             if one(data, "h", o + 2)
         },
@@ -179,13 +182,16 @@ def _outputs(data, sections, strings, version) -> tuple[Output, ...]:
         enabled, source, persists = many(data, "hhh", offset + 40)
         plays = bool(enabled and source)
         own = sorted(epochs.get(number, []), key=lambda e: e.number)
+        after_train = conditioned_level(one(data, "h", offset + 60), *many(data, "ff", offset + 82), holding)
         chosen, refusal = None, ""
         if plays and number in lists:
             parameter, repeats, index = many(data, "hhi", lists[number] + 4)
-            chosen, refusal = user_list(parameter, _string(strings, index), bool(repeats), version[:2])
+            chosen, refusal = user_list(
+                parameter, _string(strings, index), bool(repeats), version[:2], conditioned=after_train is not None
+            )
             if chosen and number != active:
                 refusal = "it has a user list but is not the active output"
-        levels = [holding, *(v for e in own for v in (e.level, e.level_step))]
+        levels = [holding, after_train or 0.0, *(v for e in own for v in (e.level, e.level_step))]
         outputs.append(
             Output(
                 name=_string(strings, one(data, "i", offset + 24)),
@@ -195,7 +201,8 @@ def _outputs(data, sections, strings, version) -> tuple[Output, ...]:
                 persists=bool(persists),
                 user_list=chosen,
                 plays=plays,
-                refusal=output_refusal(plays, source, one(data, "h", offset + 60), levels) or refusal,
+                refusal=output_refusal(plays, source, levels) or refusal,
+                conditioned=after_train,
             )
         )
     return tuple(outputs)

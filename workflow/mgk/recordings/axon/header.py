@@ -10,15 +10,20 @@ from mgk.recordings.recording import Channel, Tag, Telegraph
 
 BLOCK = 512
 KINDS = {1: "step", 2: "ramp", 3: "pulse", 4: "triangle", 5: "cosine", 7: "biphasic"}
-# Operation modes: 1 event-driven with variable length, 2 with fixed length, 3 gap-free, 5 episodic; 4 is unsupported.
+# Operation modes: 1 event-driven with variable length, 2 with fixed length, 3 gap-free, 4 oscilloscope, 5 episodic.
 EPISODIC, GAP_FREE, VARIABLE_LENGTH = 5, 3, 1
-MODES = (1, 2, 3, 5)
+MODES = (1, 2, 3, 4, 5)
 # From this version on the epoch table may have 50 epochs, and the codes of the user list's parameter shift.
 FIFTY_EPOCHS_VERSION = (2, 9)
+# The codes of the user list's parameter for duration and level of what follows a conditioning train.
+AFTER_TRAIN = (5, 6)
 MOST_CHANNELS, MOST_EPOCHS = 16, 50
 ENCODING = "cp1252"
 DATA_TYPES, NO_SCALE = ("<i2", "<f4"), (1.0, 0.0)
 TELEGRAPH_MODES = {0: "voltage_clamp", 1: "current_clamp", 2: "zero_current"}
+# Of the amplifiers in the recordings seen only the MultiClamp 700 (this number) says in which mode it is; the others
+# leave a 0 there, which would be voltage clamp, in current clamp as well.
+TELLS_ITS_MODE = 24
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def text(raw: bytes) -> str:
 def check_basics(mode: int, data_format: int, channels: int, interval_us: float) -> None:
     """Raise HeaderError where one of these cannot be; the interval is that of one channel."""
     if mode not in MODES:
-        raise HeaderError(f"operation mode {mode} is not supported (1, 2, 3 and 5 are)")
+        raise HeaderError(f"operation mode {mode} is unknown (1 to 5 are possible)")
     if data_format not in (0, 1):
         raise HeaderError(f"data format {data_format} is unknown (0: 16-bit integers, 1: floats)")
     if not 1 <= channels <= MOST_CHANNELS:
@@ -106,8 +111,15 @@ def scale(volt: float, resolution: int, gains: list[float], offsets: tuple[float
     return gain, offsets[0] - offsets[1]
 
 
-def split_sweeps(lengths: list[int], samples: int, sweeps: int, mode: int, channels: int) -> tuple[int, ...]:
-    """Return samples per channel of each sweep; `lengths` as in the synch array, in samples of all channels."""
+def split_sweeps(
+    lengths: list[int], samples: int, sweeps: int, mode: int, channels: int, unit_us: float
+) -> tuple[int, ...]:
+    """Return samples per channel of each sweep; `lengths` as in the synch array.
+
+    They count samples of all channels; in files of variable length the synch unit, where they do not fit otherwise.
+    """
+    if mode == VARIABLE_LENGTH and unit_us > 0 and sum(lengths) != samples:
+        lengths = [round(n / unit_us) for n in lengths]
     if not lengths:
         count = 1 if mode == GAP_FREE else sweeps
         if count < 1:
@@ -133,14 +145,12 @@ def protocol_refusal(sweeps: tuple[int, ...], whole: int, run: int, first: int) 
     return ""
 
 
-def output_refusal(plays: int, source: int, conditioned: int, levels: list[float]) -> str:
+def output_refusal(plays: int, source: int, levels: list[float]) -> str:
     """Return why the waveform of an output cannot be rebuilt, or ''."""
     if not all(math.isfinite(v) and abs(v) < 1e6 for v in levels):
         return "its levels are not numbers of a stimulus"
     if plays and source == 2:
         return "its waveform comes from a stimulus file"
-    if plays and conditioned:
-        return "it plays a conditioning train before each sweep"
     return ""
 
 
@@ -153,8 +163,12 @@ def alternating(outputs: tuple[Output, ...]) -> tuple[Output, ...]:
     )
 
 
-def user_list(parameter: int, values: str, repeats: bool, version: tuple[int, ...]) -> tuple[UserList | None, str]:
+def user_list(
+    parameter: int, values: str, repeats: bool, version: tuple[int, ...], *, conditioned: bool = False
+) -> tuple[UserList | None, str]:
     """Return the user list and why it cannot be applied; a list of digital or timing parameters changes no level."""
+    if conditioned and parameter in AFTER_TRAIN:
+        return None, "its user list varies where its conditioning train ends"
     if parameter in (0, 1, 2, 3, 4, 5, 6, 7, 9, 10) or (11 <= parameter <= 20 and version < FIFTY_EPOCHS_VERSION):
         return None, ""
     if version >= FIFTY_EPOCHS_VERSION or not 21 <= parameter <= 60:
@@ -189,10 +203,22 @@ def leak_notes(subtractions: list[tuple[int, int, int, int]]) -> tuple[str, ...]
     return tuple(dict.fromkeys(notes))
 
 
-def telegraph(mode: int | None, gain: float, filter_hz: float, capacitance: float, access: float = 0.0) -> Telegraph:
+def conditioned_level(enabled: int, after_train: float, level: float, holding: float) -> float | None:
+    """Return where sweeps start behind a conditioning train: at its last level if that lasts, else at the holding."""
+    if not enabled:
+        return None
+    return level if after_train > 0 else holding
+
+
+def reported_mode(mode: int, instrument: int) -> str | None:
+    """Return the mode that an amplifier reported, None of one that reports none."""
+    return TELEGRAPH_MODES.get(mode) if mode or instrument == TELLS_ITS_MODE else None
+
+
+def telegraph(mode: str | None, gain: float, filter_hz: float, capacitance: float, access: float = 0.0) -> Telegraph:
     """Return what the amplifier reported; zeros are what is written when it reported nothing."""
     known = [v if math.isfinite(v) and v > 0 else None for v in (gain, filter_hz, capacitance, access)]
-    return Telegraph(*known, TELEGRAPH_MODES.get(mode))
+    return Telegraph(*known, mode)
 
 
 def read_tags(data, offsets: Iterable[int], unit_s: float) -> tuple[Tag, ...]:
