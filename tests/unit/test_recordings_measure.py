@@ -160,6 +160,23 @@ def test_the_recorded_voltage_is_preferred_and_compared(tmp_path):
     assert quality["reason"] == "the recorded and the decoded command differ by 7 mV, above 1"
 
 
+def test_of_two_headstages_the_row_names_the_output_that_commands_its_channel(tmp_path):
+    other = Output("Cmd 1", "mV", -80.0, (Epoch(0, "step", -80.0, 90), Epoch(1, "step", 10.0, 300)))
+    signals = [Signal(name, "pA", 2000.0, np.zeros((SWEEPS, N))) for name in ("Im 0", "Im 1")]
+    path = write_abf(tmp_path / "a.abf", signals, [OUTPUT, other], rate_hz=RATE, comment="simulated")
+    [reason] = check_recording(ROW, path, SETTINGS)
+    assert "the header has 'Cmd 0', 'Cmd 1'; command_output of recordings.csv names one" in reason
+    first, _ = measure(path, channel="Im 0", command_output="Cmd 0")
+    assert first["command_mv"].tolist() == [-100, -60, -20, 20, 60]
+    windows = {**WINDOWS, "epoch": "B"} | {"baseline": [-5, 0], "steady": [20, 28], "tail": [31, 35]}
+    second, quality = measure(path, SETTINGS | {"windows_ms": windows}, channel="Im 1", command_output="1")
+    assert second["command_mv"].tolist() == [10] * SWEEPS
+    assert set(second["holding_mv"]) == {-80}
+    assert quality["command_source"] == "decoded"
+    [reason] = check_recording(ROW | {"command_output": "Cmd 2"}, path, SETTINGS)
+    assert reason == "command_output 'Cmd 2' must be one of: 0 = 'Cmd 0' (mV), 1 = 'Cmd 1' (mV)"
+
+
 def test_a_command_that_cannot_be_decoded_needs_a_recorded_voltage(tmp_path):
     import struct
 

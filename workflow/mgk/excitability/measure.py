@@ -20,10 +20,9 @@ import pandas as pd
 from mgk.excitability.protocol import Stimulus, find_stimulus
 from mgk.excitability.response import Response, binned, bridge_of, passive_response, second_exponential
 from mgk.excitability.spikes import SHAPE_COLUMNS, Criterion, adaptation_index, find_spikes, noise_mv_ms
-from mgk.recordings import read_recording
 from mgk.recordings.corrections import junction_mv
 from mgk.recordings.measure import reported_filter_hz
-from mgk.recordings.plan import measured_sweeps, text_of
+from mgk.recordings.plan import measured_sweeps, read_row, text_of
 from mgk.recordings.protocol import MILLIVOLT_PER
 from mgk.recordings.quality import Threshold, thresholds
 from mgk.recordings.recording import Recording
@@ -133,7 +132,7 @@ def check_current_clamp(row: Mapping, path: Path | str, settings: Mapping) -> li
     A channel that is no voltage is no reason: the recording has a verdict that says so.
     """
     try:
-        recording = read_recording(path, text_of(row, "channel"))
+        recording = read_row(row, path)
         channel = recording.channel_index(text_of(row, "channel"))
         if recording.channels[channel].unit == "mV":
             find_stimulus(row, recording, settings.get("excitability") or {})
@@ -146,7 +145,7 @@ def check_current_clamp(row: Mapping, path: Path | str, settings: Mapping) -> li
 
 
 def _measure(row: Mapping, path: Path, settings: Mapping, recipes: Mapping, constants: str) -> Measured:
-    recording = read_recording(path, text_of(row, "channel"))
+    recording = read_row(row, path)
     channel = recording.channel_index(text_of(row, "channel"))
     identity = {key: text_of(row, key) for key in IDENTITY}
     if recording.channels[channel].unit != "mV":

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mgk.recordings import kinetics, read_recording
+from mgk.recordings import kinetics
 from mgk.recordings.membrane import MEMBRANE_COLUMNS, check_membrane_test, membrane_test
 from mgk.recordings.plan import (
     RAMPS,
@@ -28,6 +28,7 @@ from mgk.recordings.plan import (
     measured_sweeps,
     number_of,
     plan_measurement,
+    read_row,
     text_of,
     window_samples,
 )
@@ -83,7 +84,7 @@ def check_recording(row: Mapping, path: Path | str, settings: Mapping) -> list[s
     commands that are neither recorded nor can be decoded.
     """
     try:
-        recording = read_recording(path, text_of(row, "channel"))
+        recording = read_row(row, path)
         plan = plan_measurement(row, recording, settings)
         for segment, sweep in measured_parts(recording, plan):
             window_samples(recording, plan, segment, sweep)
@@ -147,7 +148,7 @@ class _Found:
 
 def _measure(row: Mapping, path: Path | str, settings: Mapping) -> _Found:
     """Measure one recording; see `measure_recording` for parameters and errors."""
-    recording = read_recording(path, text_of(row, "channel"))
+    recording = read_row(row, path)
     plan = plan_measurement(row, recording, settings)
     identity = {key: text_of(row, key) for key in IDENTITY}
     sweeps, measurements, tested, thumbnails, doubtful = [], [], [], [], []

@@ -14,7 +14,9 @@ positive pipette hyperpolarises: Vm = -Vp for inside-out, Vm = Vrest - Vp for ce
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from mgk.recordings import read_recording
 from mgk.recordings.protocol import epoch_start
 from mgk.recordings.recording import Recording
 from mgk.recordings.segments import WHOLE_RECORDING, Segment, read_segments
@@ -49,6 +51,19 @@ class Plan:
     def level_window(self) -> str:
         """The window whose command is the potential of the current: steady, or ramp."""
         return "ramp" if "ramp" in self.windows_ms else "steady"
+
+
+def read_row(row: Mapping, path: Path | str) -> Recording:
+    """Open the recording of a row of recordings.csv, with the `channel` and the `command_output` that it names.
+
+    Raises
+    ------
+    InputError
+        As `read_recording` and `Recording.commanded_by` do.
+    """
+    recording = read_recording(path, text_of(row, "channel"))
+    output = text_of(row, "command_output")
+    return recording.commanded_by(output) if output else recording
 
 
 def plan_measurement(row: Mapping, recording: Recording, settings: Mapping) -> Plan:

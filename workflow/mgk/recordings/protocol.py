@@ -199,7 +199,8 @@ def output_in(protocol: Protocol, units: Iterable[str]) -> Output:
     if len(candidates) != 1:
         names = ", ".join(repr(o.name) for o in candidates) or "none"
         quantity = "voltage" if "mV" in units else "current"
-        raise InputError(f"one D/A output must command the {quantity}; the header has {names}")
+        choose = "; command_output of recordings.csv names one" if candidates else ""
+        raise InputError(f"one D/A output must command the {quantity}; the header has {names}{choose}")
     return candidates[0]
 
 

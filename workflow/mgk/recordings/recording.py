@@ -9,7 +9,7 @@ file's own, for what a wrong label looks like. A channel that is neither stays a
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +173,23 @@ class Recording:
             return int(wanted)
         shown = ", ".join(f"{c.address or i} = {c.name!r} ({c.unit})" for i, c in enumerate(self.channels))
         raise self.error(f"channel {wanted!r} must be one of: {shown}")
+
+    def commanded_by(self, wanted: str) -> "Recording":
+        """Return the recording with one of its D/A outputs, by name or number, as the only one.
+
+        Raises
+        ------
+        InputError
+            When the file holds no such output, or more than one of that name.
+        """
+        outputs = self.protocol.outputs
+        found = [o for o in outputs if o.name == wanted]
+        if not found and wanted.isdecimal() and int(wanted) < len(outputs):
+            found = [outputs[int(wanted)]]
+        if len(found) != 1:
+            shown = ", ".join(f"{i} = {o.name!r} ({o.unit})" for i, o in enumerate(outputs))
+            raise self.error(f"command_output {wanted!r} must be one of: {shown or 'none, the file holds no stimulus'}")
+        return replace(self, protocol=replace(self.protocol, outputs=tuple(found), active=0))
 
     def decoded_mv(self, sweep: int) -> np.ndarray:
         """Return the command of a sweep as the file's stimulus gives it, in mV, shape (samples,).

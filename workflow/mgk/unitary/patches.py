@@ -17,9 +17,9 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from mgk.measured_currents import voltage_levels
-from mgk.recordings import Recording, read_recording
+from mgk.recordings import Recording
 from mgk.recordings.corrections import junction_mv
-from mgk.recordings.plan import Plan, measured_parts, number_of, plan_measurement, text_of, window_samples
+from mgk.recordings.plan import Plan, measured_parts, number_of, plan_measurement, read_row, text_of, window_samples
 from mgk.recordings.protocol import PICOAMPERE_PER
 from mgk.recordings.segments import Segment
 from mgk.tables.problems import InputError
@@ -89,7 +89,7 @@ def analyse_patches(
     parts, quality = [], []
     for row in rows:
         path = Path(raw_data) / row["file"]
-        recording = read_recording(path, text_of(row, "channel"))
+        recording = read_row(row, path)
         found, judged = _parts_of(row, recording, settings, recipes, constants)
         parts += found
         quality.append(judged)
@@ -126,7 +126,7 @@ def check_patch(row: Mapping, path: Path | str, settings: Mapping) -> list[str]:
     missing filter, a channel that is no current.
     """
     try:
-        recording = read_recording(path, text_of(row, "channel"))
+        recording = read_row(row, path)
         plan = plan_patch(row, recording, settings)
         if not plan.is_current:
             raise recording.error(_no_current(recording, plan))
