@@ -19,20 +19,24 @@ KEPT = ".snakemake/checksums.json"
 class Checksums:
     """The checksums of a study's files, by their path relative to it, as they were when each was first asked for.
 
-    `known` holds a file's marks and its SHA-256.
+    `known` holds a file's marks and its SHA-256, `in_order` the state in which the study was last found in order
+    (`mgk.checks.known`).
     """
 
     root: Path
     known: dict[str, list] = field(default_factory=dict)
+    in_order: str = ""
     asked: set[str] = field(default_factory=set)
-    changed: bool = False
+    kept: str = ""
 
     @classmethod
     def read(cls, root: Path) -> "Checksums":
         """Read what earlier runs kept; what cannot be read is computed anew."""
         try:
-            return cls(root, dict(json.loads((root / KEPT).read_text(encoding="utf-8"))))
-        except (OSError, ValueError, TypeError):
+            text = (root / KEPT).read_text(encoding="utf-8")
+            found = json.loads(text)
+            return cls(root, dict(found["files"]), str(found["in_order"]), kept=text)
+        except (OSError, ValueError, TypeError, KeyError):
             return cls(root)
 
     def of(self, name: str) -> str:
@@ -50,7 +54,6 @@ class Checksums:
         kept = self.known.get(name)
         if kept is None or kept[:-1] != marks:
             kept = self.known[name] = [*marks, sha256(self.root / name)]
-            self.changed = True
         self.asked.add(name)
         return kept[-1]
 
@@ -60,5 +63,7 @@ class Checksums:
 
     def keep(self) -> None:
         """Keep them for the next run."""
-        if self.changed:
-            write_whole(self.root / KEPT, json.dumps(self.known))
+        text = json.dumps({"in_order": self.in_order, "files": self.known})
+        if text != self.kept:
+            write_whole(self.root / KEPT, text)
+            self.kept = text

@@ -6,6 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,7 @@ from snakemake.exceptions import WorkflowError
 from mgk.analyses import ANALYSES, reader_of
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
+from mgk.checks.known import problems_of
 from mgk.checksums import Checksums
 from mgk.digest import digest as digest_of
 from mgk.one_run import STARTED_BY, end_with_parent, hold
@@ -40,18 +43,21 @@ if config:
 def open_study():
     """Read the study; in the main process, check all of it and stop with all problems in one list."""
     study, problems = Study.read(".")
-    if workflow.is_main_process and "--unlock" not in sys.argv:
-        problems = check_study(study)
+    if begins:
+        problems = check_study(study) if problems else problems_of(study, checksums)
     if problems:
         raise WorkflowError("\n".join([INVALID, *(f"  - {p}" for p in problems)]))
     return study
 
 
-study = open_study()
+begins = workflow.is_main_process and "--unlock" not in sys.argv
 checksums = Checksums.read(Path())
-if workflow.is_main_process and "--unlock" not in sys.argv:
+study = open_study()
+if begins:
     # Now, and not when a job begins: what changes in between is found by the last job.
     checksums.together(study_files(study))
+    with suppress(OSError):
+        checksums.keep()
 asked = study.analyses()
 recording_readers = {
     name: reader_of(given) for name, given in study.experiments("recordings").items()
@@ -152,12 +158,11 @@ def recording_pairs(wildcards):
 
 
 def begin():
-    """Hold the study for as long as this process and the one that started it live; keep its checksums."""
+    """Hold the study for as long as this process and the one that started it live."""
     global held
     held = hold(Path())
     if os.environ.get(STARTED_BY) == str(os.getppid()):
         end_with_parent()
-    checksums.keep()
     # Until the last job has written it anew, the results are no whole set.
     Path(MANIFEST).unlink(missing_ok=True)
 
@@ -167,24 +172,28 @@ def report_what_there_is():
     subprocess.run([PYTHON, "-m", "mgk.report.build", "--after-failure"], check=False)
 
 
+@cache
 def recording_rows(experiment, batch=None):
-    """Give the rows of recordings.csv of an experiment, or of one of its batches."""
+    """Give the rows of recordings.csv of an experiment, or of one of its batches; asked for by every job."""
+    if batch is not None:
+        own = {row["recording_id"]: row for row in recording_rows(experiment)}
+        return [own[name] for name in recording_batches(experiment)[batch]]
     table = study.table("recordings")
     rows = table[table["experiment"] == experiment]
-    if batch is not None:
-        rows = rows[
-            rows["recording_id"].isin(batches(list(rows["recording_id"]))[batch])
-        ]
     return with_segments(plain_rows(rows), study.segments())
+
+
+@cache
+def recording_batches(experiment):
+    """Give the ids of the recordings of each batch of an experiment."""
+    return batches([row["recording_id"] for row in recording_rows(experiment)])
 
 
 def batch_files(experiment, kind):
     """Name the tables of all batches of an experiment."""
-    table = study.table("recordings")
-    ids = list(table.loc[table["experiment"] == experiment, "recording_id"])
     return [
         f"results/recordings/{experiment}/batches/{batch}.{kind}.csv"
-        for batch in batches(ids)
+        for batch in recording_batches(experiment)
     ]
 
 

@@ -79,6 +79,5 @@ def check_manifest(study: Study) -> list[Problem]:
 
 def filled(table: pd.DataFrame, column: str):
     """Yield (row number in the file, row) where a column is not empty."""
-    for i, row in table.iterrows():
-        if row[column] != "" and pd.notna(row[column]):
-            yield i + 2, row
+    there = table[(table[column] != "") & table[column].notna()]
+    yield from zip(there.index + 2, there.to_dict("records"), strict=True)

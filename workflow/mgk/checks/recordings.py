@@ -99,12 +99,12 @@ def _check_corrections(study: Study, table: pd.DataFrame) -> list[Problem]:
     from mgk.recordings.corrections import check_corrections
 
     problems, (recipes, _) = [], study.read_solutions()
-    for i, row in table.iterrows():
+    same = {name: set(ids) for name, ids in table.groupby("experiment")["recording_id"]}
+    for i, row in zip(table.index, table.to_dict("records"), strict=True):
         settings = study.experiments("recordings")[row["experiment"]]
         if not isinstance(settings, dict):
             continue
-        same = set(table.loc[table["experiment"] == row["experiment"], "recording_id"])
-        found = check_corrections(row.to_dict(), settings, recipes, same)
+        found = check_corrections(row, settings, recipes, same[row["experiment"]])
         problems += [Problem(RECORDINGS, i + 2, column, str(value), allowed) for column, value, allowed in found]
     return problems
 
@@ -136,14 +136,14 @@ def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -
     segments, wrong = (
         study.read_table(SEGMENTS, "segments") if (study.root / SEGMENTS).exists() else (pd.DataFrame(), [])
     )
-    problems = []
-    for i, row in filled(table, "file"):
+    problems, there = [], list(filled(table, "file"))
+    asked = with_segments((row for _, row in there), segments.iloc[:0] if wrong else segments)
+    for (i, _), row in zip(there, asked, strict=True):
         settings = study.experiments("recordings")[row["experiment"]]
         if row["file"] not in unreadable:
-            [asked] = [row.to_dict()] if wrong else with_segments([row.to_dict()], segments)
             check = check_patch if is_unitary(settings) else check_recording
             check = check_current_clamp if is_excitability(settings) else check
-            found = check(asked, study.raw_data / row["file"], settings)
+            found = check(row, study.raw_data / row["file"], settings)
             problems += [Problem(RECORDINGS, i, "", row["recording_id"], allowed) for allowed in found]
     return problems
 

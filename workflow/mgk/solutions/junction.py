@@ -7,6 +7,7 @@ protonated forms and complexes move as their ligand.
 Vocabulary: the junction potential is that of the bath minus that of the pipette, mV (Barry and Lynch 1991).
 """
 
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -64,8 +65,18 @@ def junction_potential_mv(pipette: Mapping, bath: Mapping, temperature_c: float,
         When a recipe cannot be solved, or an ion without a sourced mobility leaves the potential open by more than
         0.3 mV.
     """
-    solved = [solve_solution(recipe, constants) for recipe in (pipette, bath)]
-    return junction_of(*solved, temperature_c)[0]
+    return _junction_mv(json.dumps(pipette), json.dumps(bath), temperature_c, constants)
+
+
+@cache
+def _junction_mv(pipette: str, bath: str, temperature_c: float, constants: str) -> float:
+    """Return the junction potential of two recipes in JSON: thousands of recordings share a few pairs of solutions."""
+    return junction_of(_solved(pipette, constants), _solved(bath, constants), temperature_c)[0]
+
+
+@cache
+def _solved(recipe: str, constants: str) -> SolvedSolution:
+    return solve_solution(json.loads(recipe), constants)
 
 
 def junction_of(pipette: SolvedSolution, bath: SolvedSolution, temperature_c: float) -> tuple[float, str]:
