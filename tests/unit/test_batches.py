@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgk.batches import batches
+from mgk.batches import RECORDINGS_PER_BATCH, batches
 
 IDS = st.lists(st.text(alphabet="abc0123", min_size=1, max_size=12), unique=True, min_size=1, max_size=200)
 
@@ -24,5 +24,5 @@ def test_one_more_recording_changes_one_batch_within_a_size(ids, new):
 
 def test_a_thousand_recordings_stay_small_batches():
     sizes = [len(b) for b in batches([f"r{i}" for i in range(1000)]).values()]
-    assert len(sizes) == 32
-    assert max(sizes) < 64
+    assert len(sizes) == 8
+    assert max(sizes) < 2 * RECORDINGS_PER_BATCH

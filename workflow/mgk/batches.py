@@ -6,8 +6,8 @@ recording changes one batch and the others stay as they are.
 
 import hashlib
 
-# A typical recording costs less than the start of a process; a batch of this many costs a second or two.
-RECORDINGS_PER_BATCH = 32
+# Measured (docs/scale.md): the start of a process costs as much as 300 small recordings, and 128 of them with it 1.5 s.
+RECORDINGS_PER_BATCH = 128
 
 
 def batches(recording_ids: list[str], most: int = RECORDINGS_PER_BATCH) -> dict[int, list[str]]:
