@@ -74,6 +74,18 @@ def test_cell_blocks(block):
     assert not fig.axes[6].axison
 
 
+def test_of_many_cells_those_that_are_not_identified_are_drawn(block, monkeypatch):
+    fractions, _, _, cells = block
+    monkeypatch.setattr("mgk.figures.block.MOST_CELLS", 4)
+    fig, text = cell_blocks(fractions, cells)
+    titles = [axis.get_title().split("\n")[0] for axis in fig.axes]
+    doubtful = [cell.cell_id for cell in cells if cell.ln_ki0.verdict != "identified"]
+    assert "low2" in doubtful
+    assert titles[: len(doubtful)] == doubtful
+    assert "4 panels" in text
+    assert text.endswith("Not fitted: low2. 2 further cells are not drawn.")
+
+
 def test_a_group_without_anything_left_is_drawn(points):
     gone = points.assign(excluded=points["excluded"] | (points["group"] == "low"), reason="seal lost")
     cells = fit_cells(gone, PLAIN)

@@ -13,7 +13,7 @@ from mgk.block import CellBlock, group_parameters, likelihood_profile, unblocked
 from mgk.figures import style
 from mgk.figures.recordings import concentration, counts, legend, zero_lines
 
-CELL_COLUMNS = 4
+CELL_COLUMNS, MOST_CELLS = 4, 48
 # Other colours than those of the concentrations, which begin at the start of the palette.
 LEVEL_COLOURS = style.PALETTE[4:]
 
@@ -77,7 +77,13 @@ def magnesium_block(fractions: pd.DataFrame, block: pd.DataFrame, fits: pd.DataF
 
 
 def cell_blocks(fractions: pd.DataFrame, cells: list[CellBlock]) -> tuple[Figure, str]:
-    """Draw each cell's currents with its global fit, a panel per cell; excluded cells without a fit."""
+    """Draw each cell's currents with its global fit, a panel per cell; excluded cells without a fit.
+
+    Of more cells than fit on a page, those whose Ki(0) is not simply identified come first.
+    """
+    left_out = max(len(cells) - MOST_CELLS, 0)
+    if left_out:
+        cells = sorted(cells, key=lambda cell: cell.ln_ki0.verdict == "identified")[:MOST_CELLS]
     rows = -(-len(cells) // CELL_COLUMNS)
     fig, axes = style.figure(8.4, 1.9 * rows + 0.5, rows, CELL_COLUMNS, sharex=True, squeeze=False)
     colours = style.colours(sorted(fractions["ligand_total_mm"].unique()))
@@ -103,6 +109,7 @@ def cell_blocks(fractions: pd.DataFrame, cells: list[CellBlock]) -> tuple[Figure
         f"{len(cells)} panels, one per cell: steady current against membrane potential, a colour per concentration, "
         "points measured and lines fitted at once to all of a cell. "
         + (f"Not fitted: {', '.join(not_fitted)}." if not_fitted else "All cells were fitted.")
+        + (f" {left_out} further cells are not drawn." if left_out else "")
     )
     return fig, text
 
