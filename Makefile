@@ -1,7 +1,7 @@
 # Every target sets up what it needs, once. `make help` lists them.
 # STUDY=path: a folder with config.yaml and raw_data/ (default: this repository, the demonstration).
 .DEFAULT_GOAL := help
-.PHONY: help setup report pdf pictures docs diagrams check test test-quick test-long lint bench validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
+.PHONY: help setup report pdf pictures docs diagrams check test test-quick test-long lint bench bench-scale validate lab lock demo-data convert-plate notebook notebooks check-notebooks verify crate new-study
 SHELL := /bin/sh
 STUDY ?= .
 unexport PYTHONDONTWRITEBYTECODE
@@ -82,6 +82,9 @@ bench: setup     ## speed as ratios against named alternatives
 	@$(RUN) benchmarks/recordings.py
 	@$(RUN) benchmarks/clinical.py
 	@$(RUN) benchmarks/stacks.py
+
+bench-scale: setup ## 50, 500 and 5,000 recordings in 20 experiments, and what a change costs then (docs/scale.md; half an hour)
+	@$(RUN) benchmarks/scale.py
 
 validate: setup  ## bias and coverage on simulated studies: docs/validation*.md [STAGE=block] [STUDIES=1000]
 	@$(RUN) -m validation.run $(STAGE) $(if $(STUDIES),--studies $(STUDIES))
