@@ -60,10 +60,10 @@ def take(page: Path, picture: Path, size: tuple[int, int]) -> None:
     """Write what a browser window of a size shows of a page, in few colours."""
     from PIL import Image
 
-    with whole_file(picture) as beside:
-        window = f"--window-size={size[0]},{size[1]}"
-        made_by_browser(page, beside, "--hide-scrollbars", window, f"--screenshot={beside.resolve()}")
-        with Image.open(beside) as image:
+    with tempfile.TemporaryDirectory(prefix="mgk-") as folder, whole_file(picture) as beside:
+        shot, window = Path(folder) / "shot.png", f"--window-size={size[0]},{size[1]}"
+        made_by_browser(page, shot, "--hide-scrollbars", window, f"--screenshot={shot.resolve()}")
+        with Image.open(shot) as image:
             few = image.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
         few.save(beside, format="PNG", optimize=True)
 
