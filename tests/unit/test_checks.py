@@ -1,7 +1,9 @@
 """A study is checked as a whole: whatever its config holds, there is a list of problems and never a traceback."""
 
 import json
+import os
 import shutil
+import time
 
 import pandas as pd
 import pytest
@@ -203,6 +205,16 @@ def test_everything_that_is_wrong_with_clinical_tables_comes_at_once(tmp_path):
         ("b.csv", 2, "se"),
         ("b.csv", 3, "ci_low"),
     }
+
+
+def test_raw_files_whose_time_is_ahead_of_the_clock_are_named(study):
+    """Snakemake would end in a traceback: what rests on them is older than they are."""
+    tomorrow = time.time() + 86400
+    for name in ("raw_data/clinical/iv_magnesium.csv", "raw_data/solutions.yaml"):
+        os.utime(study / name, (tomorrow, tomorrow))
+    found = problems_of(study)
+    assert [p.split(":")[0] for p in found] == ["raw_data/clinical/iv_magnesium.csv", "raw_data/solutions.yaml"]
+    assert all("its time is ahead of this machine's clock" in p for p in found)
 
 
 def test_check_says_all_and_runs_nothing(study, capsys):

@@ -1,5 +1,6 @@
 """Whether a lock is a leftover, and that no job outlives its run."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from contextlib import suppress
 
 import psutil
 
-from mgk.one_run import hold, is_left_over
+from mgk.one_run import hold, is_left_over, no_later_than_now
 
 
 def test_while_a_run_goes_on_its_lock_is_no_leftover(tmp_path):
@@ -43,6 +44,19 @@ def test_a_job_ends_with_the_process_that_started_it(tmp_path):
         process.send_signal(signal.SIGKILL)
     wait_until(lambda: not alive(pid))
     assert not (tmp_path / "ended by itself").exists()
+
+
+def test_results_of_the_future_are_set_back_in_their_order(tmp_path):
+    now = time.time()
+    for name, when in {"a": now - 60, "b": now + 3600, "c": now + 7200}.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (when, when))
+    no_later_than_now(tmp_path)
+    a, b, c = ((tmp_path / name).stat().st_mtime for name in "abc")
+    assert a < b < c <= time.time()
+    no_later_than_now(tmp_path)
+    assert (tmp_path / "c").stat().st_mtime == c
+    no_later_than_now(tmp_path / "not there")
 
 
 def alive(pid: int) -> bool:

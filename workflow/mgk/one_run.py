@@ -1,4 +1,4 @@
-"""One run of a study at a time, and no job that outlives the run that started it.
+"""One run of a study at a time, no job that outlives the run that started it, no result that is of the future.
 
 Snakemake locks the files of a run by files of its own, which a kill leaves behind. The operating system's lock that is
 held here goes with its process: who gets it knows that a lock of Snakemake's is a leftover.
@@ -46,6 +46,18 @@ def is_left_over(study: Path, wait_s: float = 3) -> bool:
         except OSError:
             return False
     return True
+
+
+def no_later_than_now(folder: Path) -> None:
+    """Set the times of files back when some lie in the future, as after the clock was set back; their order stays.
+
+    Snakemake goes by the order of times: a result of tomorrow would pass for newer than what is made today.
+    """
+    times = {file: file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()}
+    ahead = max(times.values(), default=0) - time.time_ns()
+    if ahead > 0:
+        for file, changed in times.items():
+            os.utime(file, ns=(changed - ahead, changed - ahead))
 
 
 def end_with_parent() -> None:

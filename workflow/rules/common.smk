@@ -19,7 +19,7 @@ from mgk.checks import check_study, study_files
 from mgk.checks.known import problems_of
 from mgk.checksums import Checksums
 from mgk.digest import digest as digest_of
-from mgk.one_run import STARTED_BY, end_with_parent, hold
+from mgk.one_run import STARTED_BY, end_with_parent, hold, no_later_than_now
 from mgk.provenance import MANIFEST
 from mgk.recordings.segments import with_segments
 from mgk.run import INVALID
@@ -163,6 +163,7 @@ def begin():
     held = hold(Path())
     if os.environ.get(STARTED_BY) == str(os.getppid()):
         end_with_parent()
+    no_later_than_now(Path("results"))
     # Until the last job has written it anew, the results are no whole set.
     Path(MANIFEST).unlink(missing_ok=True)
 

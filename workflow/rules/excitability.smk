@@ -5,7 +5,7 @@ ruleorder: measure_current_clamp > gather_recordings
 rule measure_current_clamp:
     """Read the current-clamp recordings of an experiment once: sweeps, spikes, quality, and what pictures need."""
     input:
-        lambda w: [f"raw_data/{row['file']}" for row in recording_rows(w.experiment)],
+        lambda w: raw_recordings(w.experiment),
     output:
         excitability="results/recordings/{experiment}/excitability.csv",
         spikes="results/recordings/{experiment}/spikes.csv",
@@ -20,6 +20,7 @@ rule measure_current_clamp:
         mem_mb=2000,
     params:
         code=digest("measure_current_clamp.py"),
+        raw=lambda w: content(raw_recordings(w.experiment)),
         rows=lambda w: recording_rows(w.experiment),
         settings=settings("recordings"),
         recipes=lambda w: study.solutions(),

@@ -7,7 +7,7 @@ that lie, checksums. What can be read but is bad is no problem: it becomes a ver
 
 from mgk.checks.clinical import check_clinical
 from mgk.checks.curves import check_curves
-from mgk.checks.files import check_manifest, study_files
+from mgk.checks.files import check_manifest, check_times, study_files
 from mgk.checks.joined import check_joined
 from mgk.checks.plates import check_plates
 from mgk.checks.recordings import check_recordings
@@ -34,7 +34,7 @@ def check_study(study: Study) -> list[Problem]:
         problems += check_clinical(study)
         problems += check_joined(study)
         problems += _check_nothing_asked(study, problems)
-    return list(dict.fromkeys(problems + check_manifest(study)))
+    return list(dict.fromkeys(problems + check_manifest(study))) or check_times(study)
 
 
 def _without_misshapen(study: Study, problems: list[Problem]) -> Study:

@@ -1,5 +1,8 @@
 """The files of a study: which it reads, whether each can be read, and whether it is as the manifest says."""
 
+import time
+from datetime import UTC, datetime
+
 import pandas as pd
 
 from mgk.provenance import read_checksums, sha256
@@ -13,6 +16,7 @@ SEGMENTS = "raw_data/segments.csv"
 RECORDINGS, PLATES, SOLUTIONS = "raw_data/recordings.csv", "raw_data/plates.csv", "raw_data/solutions.yaml"
 CURVES, STACKS = "raw_data/curves.csv", "raw_data/stacks.csv"
 MANIFEST = "raw_data/manifest.sha256"
+AHEAD_S = 2  # that the clock of a file server may be ahead
 
 
 def study_files(study: Study) -> list[str]:
@@ -74,6 +78,18 @@ def check_manifest(study: Study) -> list[Problem]:
         elif sha256(study.raw_data / name) != checksum:
             allowed = "has changed since the manifest was written; put the file back, or write the manifest anew"
             problems.append(Problem(MANIFEST, number, "", name, allowed))
+    return problems
+
+
+def check_times(study: Study) -> list[Problem]:
+    """No raw file is of the future: Snakemake refuses results that are older than what they rest on."""
+    now, problems = time.time(), []
+    for name in (f for f in study_files(study) if f.startswith("raw_data/")):
+        changed = (study.root / name).stat().st_mtime
+        if changed > now + AHEAD_S:
+            shown = f"{datetime.fromtimestamp(changed, UTC):%Y-%m-%d %H:%M:%S} UTC"
+            how = "its time is ahead of this machine's clock: set the clock, or the time of the file (touch)"
+            problems.append(Problem(name, None, "", shown, how))
     return problems
 
 

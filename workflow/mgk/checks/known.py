@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from mgk.checks import check_study
-from mgk.checks.files import MANIFEST, study_files
+from mgk.checks.files import MANIFEST, check_times, study_files
 from mgk.checksums import Checksums
 from mgk.digest import digest
 from mgk.provenance import read_checksums
@@ -20,12 +20,12 @@ CHECKS = Path(__file__).parent / "__init__.py"
 
 
 def problems_of(study: Study, checksums: Checksums) -> list[Problem]:
-    """Return all problems of a study whose config.yaml has none; one that is as it was when in order has none.
+    """Return all problems of a study whose config.yaml has none; of one that was in order already, those of times.
 
     A study that never was in order is checked before its files are read for their checksums: a typo is said at once.
     """
     if checksums.in_order and checksums.in_order == _state(study, checksums):
-        return []
+        return check_times(study)
     problems = check_study(study)
     checksums.in_order = "" if problems else _state(study, checksums)
     return problems
