@@ -3,8 +3,8 @@
 1. A whole run at each size: wall, CPU of all processes, peak memory of any one of them, files, size of the report; how
    CPU grows, as the exponent of the number of recordings.
 2. In the largest study: a run with nothing to do; one more recording; one changed value of config.yaml; one edited
-   module. Each with its jobs. The run fails when one more recording makes more run again than its batch, what joins the
-   batches, its experiment's notebooks and the report, or when a bound is not held.
+   module. Each with its jobs. The run fails when one more recording makes more run again than its batch with its page
+   of sweeps, what joins the batches, its experiment's notebooks and the report, or when a bound is not held.
 
 Recordings are cells of the demonstration over and over, each copy with noise of its own: simulated, in a temporary
 folder of about 1 GB. The code is a copy of the house, so that a module can be edited and the house be worked on.
@@ -139,6 +139,7 @@ def jobs_of_one_more(study: Path, recording: str) -> list[str]:
     return sorted([
         f"recordings: measure {GROWN}, batch {batch}",
         f"recordings: gather and correct {GROWN}",
+        f"report: sweeps of {GROWN}, batch {batch}",
         f"quality: {GROWN}",
         f"current-voltage: {GROWN}",
         f"Mg2+ block: {GROWN}",

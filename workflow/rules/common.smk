@@ -22,6 +22,7 @@ from mgk.digest import digest as digest_of
 from mgk.one_run import STARTED_BY, end_with_parent, hold, no_later_than_now
 from mgk.provenance import MANIFEST
 from mgk.recordings.segments import with_segments
+from mgk.report.sweeps import page_files
 from mgk.run import INVALID
 from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
@@ -198,6 +199,20 @@ def batch_files(experiment, kind):
     ]
 
 
+def sweeps_pages():
+    """Name the pages with the sweeps of all recordings, of the experiments that have more than a figure draws."""
+    experiments = [e for a, e in asked if a == "membrane_test"]
+    ids = {e: [row["recording_id"] for row in recording_rows(e)] for e in experiments}
+    return [file for e in experiments for file in page_files(e, ids[e])]
+
+
+def sweeps_title(experiment, batch):
+    """Give the title of such a page."""
+    place = list(recording_batches(experiment)).index(batch) + 1
+    title = study.experiment("recordings", experiment).get("title", experiment)
+    return f"Sweeps: {title}, page {place} of {len(recording_batches(experiment))}"
+
+
 def largest_mb(files):
     """Give the size of the largest of some files in MB."""
     return (
@@ -280,6 +295,7 @@ def output_files(wildcards):
             *(file for files in of_each for file in files),
             *stage_tables(wildcards),
             *map(str, (*rules.notebook_pages.output, *rules.report.output)),
+            *sweeps_pages(),
         }
     )
 

@@ -20,3 +20,25 @@ rule membrane_test:
         "quality: {wildcards.experiment}"
     script:
         "../scripts/run_notebook.py"
+
+
+rule sweeps_page:
+    """The sweeps of every recording of a batch, where an experiment has more than the figure of quality draws."""
+    input:
+        thumbnails="results/recordings/{experiment}/batches/{batch}.thumbnails.csv",
+        quality="results/recordings/{experiment}/batches/{batch}.quality.csv",
+        measurements="results/recordings/{experiment}/batches/{batch}.measurements.csv",
+    output:
+        "results/report/sweeps/{experiment}.{batch}.html",
+    log:
+        "results/logs/sweeps_page/{experiment}.{batch}.log",
+    resources:
+        mem_mb=2000,
+    params:
+        code=digest("write_sweeps_page.py"),
+        settings=settings("recordings"),
+        title=lambda w: sweeps_title(w.experiment, int(w.batch)),
+    message:
+        "report: sweeps of {wildcards.experiment}, batch {wildcards.batch}"
+    script:
+        "../scripts/write_sweeps_page.py"

@@ -38,6 +38,7 @@ rule report:
         stage_tables,
         [f for f in ("raw_data/truth.yaml", VERIFICATION) if Path(f).exists()],
         pages=rules.notebook_pages.output,
+        sweeps=sweeps_pages(),
     output:
         "results/report/report.html",
         "results/report/key_numbers.csv",

@@ -12,12 +12,13 @@ from matplotlib.patches import Patch
 from mgk.figures import style
 from mgk.recordings.plan import own_settings
 from mgk.recordings.quality import thresholds
+from mgk.recordings.thumbnails import MOST_PANELS
 
 VERDICT_COLOURS = {"pass": style.PALETTE[0], "warn": style.PALETTE[4], "exclude": style.GREY}
 WINDOW_COLOURS = dict(
     zip(("baseline", "peak", "steady", "tail", "kinetics", "ramp", "ramp_back"), style.WINDOW_COLOURS, strict=True)
 )
-COLUMNS, MOST_PANELS = 6, 48
+COLUMNS = 6
 # A panel in inches, and the least width of a page: few panels are larger. An entry of the legend is as wide as this.
 PANEL_IN, LEAST_WIDTH_IN, ENTRY_IN = (1.5, 1.15), 4.5, 0.85
 NUMBER_COLUMNS = 4

@@ -10,6 +10,8 @@ THUMBNAIL_COLUMNS = ("recording_id", "sweep", "start_ms", "end_ms", "low_pa", "h
 # Sweeps and bins of a thumbnail: enough for a panel a few centimetres wide.
 THUMBNAIL_SWEEPS, THUMBNAIL_BINS = 12, 60
 DIGITS = 5
+# Recordings of which one figure draws the thumbnails; more have pages of their own.
+MOST_PANELS = 48
 
 
 def thumbnail(recording: Recording, channel: int, recording_id: str, bins: int = THUMBNAIL_BINS) -> list[np.ndarray]:

@@ -3,9 +3,10 @@
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.chapters.fits import count_groups, groups_of, key_fits, parameters_table
 from mgk.report.chapters.windows import measured_in_windows
-from mgk.report.html import Fragment
+from mgk.report.html import Fragment, link_html
 from mgk.report.origins import made_of_several, results_table
 from mgk.report.results import Results
+from mgk.report.sweeps import page_files
 
 ABOUT = """## Quality of the recordings
 Each recording is judged by numbers against limits with their sources: seal, access, drift, noise, clipping.
@@ -24,10 +25,19 @@ def tables(results: Results) -> Fragment:
     counts = made_of_several(verdicts.rename("recordings").reset_index())
     caption = f"{results.title}. Verdicts of quality"
     shown = results_table(results, "verdicts.csv", counts, caption, {name: name.capitalize() for name in counts}).html
+    shown += _sweeps(results)
     groups = groups_of(results)
     if not groups.empty:
         shown += parameters_table(results, groups, "Passive properties: cells within animals, geometric means").html
     return Fragment(shown)
+
+
+def _sweeps(results: Results) -> str:
+    """Lead to the pages with the sweeps of all recordings, where the figure draws some of them."""
+    ids = results.table("verdicts.csv")["recording_id"].to_list()
+    files = [f for f in page_files(results.experiment, ids) if (results.project.root / f).exists()]
+    links = [link_html(str(number), f.removeprefix("results/report/")).html for number, f in enumerate(files, 1)]
+    return f"<p>The sweeps of all {len(ids)} recordings: page {', '.join(links)}.</p>" if links else ""
 
 
 CHAPTER = Chapter(ABOUT, tables, count_groups, key_fits(KEY_FITS), measured_in_windows)
