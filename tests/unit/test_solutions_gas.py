@@ -100,3 +100,18 @@ def test_a_gas_that_cannot_be_honoured_is_said_so():
 def test_refusals(change, message):
     with pytest.raises(InputError, match=message):
         solve_solution(ACSF | change)
+
+
+@pytest.mark.parametrize("gas", ["carbogen", "5 %", "O2/CO2", "95 % O2/10 % CO2", "150 % CO2", "0.05 CO2", "CO2"])
+def test_a_gas_that_does_not_say_how_much_co2_it_holds_is_refused(gas):
+    with pytest.raises(InputError, match=r"gas: .*must say how much CO2 it holds, as in 95 % O2/5 % CO2"):
+        solve_solution(ACSF | {"ph": 7.4, "gas": gas})
+
+
+@pytest.mark.parametrize("gas", ["95% O2/5% CO2", "5 % CO2", "O2 + 5% CO2", "5,0 % CO2, 95 % O2"])
+def test_a_gas_is_read_in_the_ways_it_is_written(gas):
+    assert solve_solution(ACSF | {"gas": gas}).ph == solve_solution(ACSF).ph
+
+
+def test_a_gas_without_co2_is_none_to_bicarbonate():
+    assert solve_solution(ACSF | {"ph": 7.4, "gas": "O2"}).co2_mmhg == 0

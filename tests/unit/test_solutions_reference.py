@@ -11,7 +11,9 @@ from scipy.optimize import root
 from mgk.solutions import load_constants, log_activity, solve_solution
 from mgk.solutions.stability import linear_in_activity
 
-CASES = json.loads((Path(__file__).parents[1] / "reference/solutions/cases.json").read_text(encoding="utf-8"))
+REFERENCE = Path(__file__).parents[1] / "reference/solutions"
+CASES = json.loads((REFERENCE / "cases.json").read_text(encoding="utf-8"))
+PRECISE = json.loads((REFERENCE / "precise.json").read_text(encoding="utf-8"))
 
 
 def solve(case):
@@ -65,3 +67,17 @@ def test_the_whole_system_by_a_general_root_finder(case):
     species = solved.free_mm | solved.complexes_mm
     for name, expected in brute_force(case).items():
         assert species[name] == pytest.approx(expected, rel=1e-6), name
+
+
+@pytest.mark.parametrize("case", PRECISE, ids=lambda case: case["name"])
+def test_unusual_recipes_agree_with_forty_digits(case):
+    """Ionic strength, titrant, gas and every species, by equations and code of their own (`precise.py`)."""
+    keys = ("ph", "temperature_c", "totals_mm", "titrant", "inert", "ionic_strength_m")
+    gas = {"gas": f"{case['gas_percent']} % CO2"} if "gas_percent" in case else {}
+    solved = solve_solution({k: case[k] for k in keys if k in case} | gas, case["set"])
+    expected, species = case["solved"], solved.free_mm | solved.complexes_mm
+    for name in ("ph", "ionic_strength_m", "titrant_mm"):
+        assert getattr(solved, name) == pytest.approx(expected[name], rel=1e-12, abs=1e-12), name
+    assert len(expected["species_mm"]) > 1
+    for name, concentration in expected["species_mm"].items():
+        assert species[name] == pytest.approx(concentration, rel=1e-12, abs=0), name

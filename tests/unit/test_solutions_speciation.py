@@ -325,3 +325,43 @@ def test_broken_sets_are_refused(row, message):
     }
     with pytest.raises(InputError, match=message):
         ConstantSet.from_mapping("broken", content)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("mg", "Mg"), ("Mg2+", "Mg"), ("PO4", "Pi"), ("PCr", "CrP"), ("sulfate", "SO4"), ("ATPP", "ATP")],
+)
+def test_the_usual_other_names_are_asked_after(name, meant):
+    [problem] = check_recipe({"ph": 7, "temperature_c": 25, "totals_mm": {name: 1}}, "webmaxc_extended")
+    assert problem[0] == f"totals_mm.{name}"
+    assert f"did you mean '{meant}'?" in problem[1]
+
+
+def test_amounts_that_are_no_mapping_and_assumed_keys_that_are_none_are_problems():
+    recipe = {"ph": 7, "temperature_c": 25, "totals_mm": ["Mg"], "components": "MgCl2", "assumed": ["pH"]}
+    problems = dict(check_recipe(recipe))
+    assert "names with amounts" in problems["totals_mm"]
+    assert "names with amounts" in problems["components"]
+    assert "did you mean 'ph'?" in problems["assumed"]
+
+
+def test_what_is_declared_inert_against_the_set_or_for_nothing_is_remarked_upon():
+    totals = {"Mg": 1, "ATP": 2, "EGTA": 1}
+    remarks = solve(ph=7, temperature_c=20, totals_mm=totals, inert=["EGTA", "Mg+ATP", "gluconate"]).remarks
+    assert any("set webmaxc has its constants: EGTA, Mg+ATP" in r for r in remarks)
+    assert any("not in the recipe: gluconate" in r for r in remarks)
+    assert not any("inert" in r for r in solve(ph=7, temperature_c=20, totals_mm=totals).remarks)
+
+
+def test_hydroxides_are_said_to_be_missing_where_they_form():
+    totals = {"Mg": 1, "ATP": 2}
+    assert any("hydroxides" in r for r in solve(ph=12, temperature_c=25, totals_mm=totals).remarks)
+    assert not any("hydroxides" in r for r in solve(ph=9, temperature_c=25, totals_mm=totals).remarks)
+
+
+def test_a_titrant_brings_an_ion_of_which_the_recipe_holds_none():
+    recipe = {"ph": 7.2, "temperature_c": 37, "titrant": "KOH", "totals_mm": {"Mg": 2, "ATP": 5, "Cl": 4}}
+    without = solve_solution(recipe, "physiol_520")
+    none = solve_solution(recipe | {"totals_mm": recipe["totals_mm"] | {"K": 0}}, "physiol_520")
+    assert none.titrant_mm == without.titrant_mm > 0
+    assert none.free_mm["K"] == without.free_mm["K"] > 0

@@ -14,10 +14,9 @@ import math
 from pathlib import Path
 
 import phreeqc
-import yaml
+from rows import rows_of
 
 HERE = Path(__file__).parent
-SETS = HERE.parents[2] / "workflow" / "mgk" / "solutions" / "constants"
 CHARGE = {"Mg": 2, "Ca": 2, "Zn": 2, "K": 1}
 CASES = [
     {"name": "ATP, EGTA, two metals", "set": "webmaxc", "ph": 7.4, "temperature_c": 20, "i": 0.1,
@@ -47,20 +46,6 @@ def davies(t, i):
     """-log10 of the activity coefficient of a univalent ion."""
     eps = 87.7251 - 0.3974762 * t + 8.253e-4 * t * t
     return 1.8246e6 / (eps * (t + 273.15)) ** 1.5 * (math.sqrt(i) / (1 + math.sqrt(i)) - 0.25 * i)
-
-
-def rows_of(name):
-    """Constants of a set, as (cation, ligand, protons, row with its conditions), and the charges of its ligands."""
-    content = yaml.safe_load((SETS / f"{name}.yaml").read_text(encoding="utf-8"))
-    rows, charges = rows_of(content["extends"]) if "extends" in content else ([], {})
-    charges = charges | content["ligand_charges"]
-    for row in content["constants"]:
-        full = {k: content[k] for k in ("temperature_c", "ionic_strength_m", "proton_constants")} | row
-        cation, form = row["reaction"].split(" + ")
-        ligand = max((x for x in charges if form.endswith(x)), key=len)
-        head = form[: len(form) - len(ligand)]
-        rows.append((cation, ligand, 0 if not head else int(head[1:] or 1), full))
-    return rows, charges
 
 
 def log_k(cation, protons, row, charge, t, i):

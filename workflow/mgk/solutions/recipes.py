@@ -41,6 +41,14 @@ NON_BINDING = ("K", "Na", "Cs", "TEA", "NMDG", "Cl", "glucose", "ouabain")
 # A titrant brings one ion; its partner is H+ or OH-.
 TITRANTS = {"KOH": "K", "NaOH": "Na", "CsOH": "Cs", "TEAOH": "TEA", "NMDG": "NMDG", "HCl": "Cl"}
 LEAST_MM, MOST_MM = 1.66e-21, 1e5
+# What components are also called; only to ask whether they were meant.
+SYNONYMS = {
+    "PO4": "Pi", "HPO4": "Pi", "phosphate": "Pi", "PCr": "CrP", "phosphocreatine": "CrP", "creatine phosphate": "CrP",
+    "sulphate": "SO4", "sulfate": "SO4", "bicarbonate": "HCO3", "CO3": "HCO3", "magnesium": "Mg", "calcium": "Ca",
+    "zinc": "Zn", "potassium": "K", "sodium": "Na", "chloride": "Cl", "asp": "aspartate", "cit": "citrate",
+}  # fmt: skip
+GAS_WITHOUT_CO2 = ("air", "O2", "N2", "argon", "Ar", "helium", "He", "none")
+GAS = "must say how much CO2 it holds, as in 95 % O2/5 % CO2; without CO2: air, O2, N2, argon, helium or none"
 WITHOUT_PH = "must be a number from 0 to 14; it may be left out only where `gas` holds CO2 over HCO3 that the set binds"
 # The ligand whose protonated form a gas holds.
 BICARBONATE = "HCO3"
@@ -156,6 +164,9 @@ def _bad_numbers(recipe: Mapping):
     if recipe.get("ph") is None and not _co2_fraction(str(recipe.get("gas") or "")):
         yield _problem("ph", None, WITHOUT_PH)
     for part in ("totals_mm", "components"):
+        if not isinstance(recipe.get(part) or {}, Mapping):
+            yield _problem(part, str(recipe[part]), "must be names with amounts, as in {Mg: 1, ATP: 3}")
+            continue
         for name, value in (recipe.get(part) or {}).items():
             if value != 0 and not _is_number(value, LEAST_MM, MOST_MM):
                 allowed = f"must be 0, or a number from one molecule a litre ({LEAST_MM:g}) to {MOST_MM:g} (mM)"
@@ -163,7 +174,8 @@ def _bad_numbers(recipe: Mapping):
 
 
 def _bad_names(recipe: Mapping):
-    for salt in recipe.get("components") or {}:
+    components = recipe.get("components") or ()
+    for salt in components if isinstance(components, Mapping) else ():
         if salt not in salts():
             allowed = f"is not a known salt{_nearest(salt, salts())}; allowed: {', '.join(salts())}; or give totals_mm"
             yield _problem(f"components.{salt}", None, allowed)
@@ -173,16 +185,29 @@ def _bad_names(recipe: Mapping):
     if isinstance(inert, str) or not all(isinstance(x, str) for x in inert):
         yield _problem("inert", str(inert), "must be a list of names: components, or pairs such as Ca+GTP")
     if _co2_fraction(str(recipe.get("gas") or "")) is None:
-        yield _problem("gas", str(recipe["gas"]), "must say how much CO2 it holds, as in 95 % O2/5 % CO2")
+        yield _problem("gas", str(recipe["gas"]), GAS)
+    for key in recipe.get("assumed") or ():
+        if key not in recipe:
+            allowed = f"must name keys of this recipe{_nearest(key, recipe)}: {', '.join(recipe)}"
+            yield _problem("assumed", str(key), allowed)
 
 
 def _co2_fraction(gas: str) -> float | None:
-    """Return the fraction of CO2 that a gas is said to hold, 0 without CO2, None where it cannot be read."""
-    if "CO2" not in gas.upper():
-        return 0.0
-    found = re.search(r"(\d+(?:\.\d+)?)\s*%\s*CO2", gas, re.IGNORECASE)
-    percent = float(found[1]) if found else math.nan
-    return percent / 100 if 0 <= percent <= 100 else None
+    """Return the fraction of CO2 that a gas is said to hold, 0 without CO2, None where it cannot be read.
+
+    Each part is a gas with its percent; one part may do without (`air`, or the rest).
+    """
+    parts = [p.strip() for p in re.split(r"[/+;]|,(?=\D)| and ", gas) if p.strip()]
+    percents, co2 = 0.0, 0.0
+    for part in parts:
+        found = re.fullmatch(r"(?:(\d+(?:[.,]\d+)?)\s*%\s*(?:of\s+)?)?([A-Za-z]+2?)", part)
+        known = found and found[2].lower() in ("co2", *(g.lower() for g in GAS_WITHOUT_CO2))
+        if not known or (found[2].lower() == "co2" and not found[1]):
+            return None
+        percent = float((found[1] or "0").replace(",", "."))
+        percents += percent
+        co2 += percent if found[2].lower() == "co2" else 0.0
+    return co2 / 100 if percents <= 100.001 else None
 
 
 def _outside_the_set(recipe: Recipe):
@@ -234,8 +259,9 @@ def _unknown_charges(recipe: Recipe):
     known = inert_components().ligand_charges
     if recipe.ionic_strength_m is not None and not recipe.titrant:
         return
+    bound = (*recipe.constants.metals, *recipe.constants.ligand_charges, *NON_BINDING)
     for name in recipe.bystanders:
-        if name not in known:
+        if name not in known and (name in recipe.inert or name in bound):  # else it has its problem already
             allowed = (
                 f"the charge of {name} is not known, so ionic strength and titrant cannot be computed; "
                 f"give ionic_strength_m and no titrant; charges are known of {', '.join(known)}"
@@ -260,5 +286,8 @@ def _is_number(value, low: float, high: float) -> bool:
 
 
 def _nearest(name: str, known) -> str:
-    match = get_close_matches(str(name), list(known), n=1)
-    return f" (did you mean {match[0]!r}?)" if match else ""
+    by_lower = {str(k).lower(): str(k) for k in known}
+    bare = re.sub(r"\d*[+-]+$", "", str(name)).lower()
+    meant = next((v for k, v in SYNONYMS.items() if k.lower() == bare), None)
+    match = [meant.lower()] if meant else get_close_matches(bare, list(by_lower), n=1)
+    return f" (did you mean {by_lower.get(match[0], meant)!r}?)" if match else ""

@@ -35,6 +35,8 @@ COLUMNS = ("solution_id", "constants", "ph", "temperature_c", "ionic_strength_m"
 TITRATION_ROUNDS = 200
 # A stated pH further than this from what gas and bicarbonate give is remarked upon.
 PH_DIFFERENCE = 0.05
+# Above it magnesium and its like take up hydroxide (assumed, no source: where a remark is due, not a limit).
+HYDROXIDE_PH = 10
 
 
 @dataclass(frozen=True)
@@ -314,7 +316,8 @@ def _assemble(problem: _Problem, state: _State) -> SolvedSolution:
     recipe, bound = problem.recipe, state.bound
     free = dict(zip(recipe.metals, 1e3 * bound.metals, strict=True))
     free |= dict(zip(recipe.ligands, 1e3 * bound.forms[:, 0], strict=True))
-    free |= {x: recipe.totals_mm[x] for x in recipe.bystanders} | dict.fromkeys(recipe.absent, 0.0)
+    free |= {x: recipe.totals_mm[x] for x in recipe.bystanders}
+    free |= {x: 0.0 for x in recipe.absent if x not in free}  # a titrant may bring what the recipe holds none of
     # Under a gas that gives the pH the charges balance, up to rounding.
     counter_ion_mm = -1e3 * (state.net_m - state.titrant_m) if recipe.ph is not None else 0.0
     titrant_mm = _titrate(recipe.titrant, counter_ion_mm, problem.titrant_metal is not None, free)
@@ -386,6 +389,9 @@ def _remarks(problem: _Problem, state: _State):
         without = [e.product for e in present if e.enthalpy_kcal_mol is None and e.temperature_c == temperature_c]
         if without:
             yield f"no enthalpy, so constants of {temperature_c:g} C are used for: {', '.join(without)}"
+    yield from _remarks_on_inert(recipe)
+    if state.ph > HYDROXIDE_PH and {"Mg", "Ca", "Zn"} & set(recipe.metals):
+        yield f"above pH {HYDROXIDE_PH:g} hydroxides and solids, which no set holds, take part of the metals"
     if state.strength_m > 0.5 * HIGHEST_IONIC_STRENGTH_M:
         yield f"ionic strength {state.strength_m:.2f} M is beyond the range of the Davies equation (0.5 M)"
     if recipe.co2_fraction and not recipe.gas_holds:
@@ -396,6 +402,20 @@ def _remarks(problem: _Problem, state: _State):
     if recipe.ph is None:
         stated, needed = recipe.totals_mm[BICARBONATE], _bicarbonate_mm(recipe, state)
         yield f"of {stated:g} mM HCO3 weighed in, {needed:.1f} mM is left (free and bound); the rest became CO2"
+
+
+def _remarks_on_inert(recipe: Recipe):
+    """Yield what a declaration of inert components hides, or that it does nothing."""
+    constants = recipe.constants
+    cations = {*recipe.totals_mm, TITRANTS.get(recipe.titrant)}
+    hidden = [x for x in recipe.inert if x in recipe.totals_mm and x in (*constants.metals, *constants.ligand_charges)]
+    bound = {(e.cation, e.ligand) for e in constants.equilibria if e.cation in cations}
+    hidden += [f"{m}+{x}" for m, x in recipe.unbound if (m, x) in bound and x in recipe.totals_mm]
+    if hidden:
+        yield f"declared inert, though set {constants.name} has its constants: {', '.join(hidden)}"
+    idle = [x for x in recipe.inert if not set(x.split("+")) <= {*recipe.absent, *cations}]
+    if idle:
+        yield f"declared inert, but not in the recipe: {', '.join(idle)}"
 
 
 def _bicarbonate_mm(recipe: Recipe, state: _State) -> float:
