@@ -12,6 +12,25 @@ def binomial_p(covered: int, n: int) -> float:
     return float(binomtest(int(covered), int(n), 0.95).pvalue) if n else float("nan")
 
 
+def coverage_of(found: pd.DataFrame) -> dict[str, float]:
+    """Return the coverage of intervals and its p; `found` has `put_in`, `ci_low` and `ci_high`, a row an interval."""
+    inside = int(((found["ci_low"] <= found["put_in"]) & (found["put_in"] <= found["ci_high"])).sum())
+    share = inside / len(found) if len(found) else float("nan")
+    return {"coverage": share, "coverage_p": binomial_p(inside, len(found))}
+
+
+def mean_with_error(errors: pd.Series) -> dict[str, float]:
+    """Return the bias of some errors and its simulation standard error."""
+    return {"bias": errors.mean(), "bias_se": errors.std(ddof=1) / max(len(errors), 1) ** 0.5}
+
+
+def by_model(summary: pd.DataFrame, designs, count: str = "studies") -> tuple[pd.DataFrame, pd.DataFrame, int, int]:
+    """Return the rows of the designs that meet the model and of the others, and how many studies each of them has."""
+    is_right = summary["design"].isin([design.label for design in designs])
+    right, wrong = summary[is_right], summary[~is_right]
+    return right, wrong, *(int(part[count].max()) if len(part) else 0 for part in (right, wrong))
+
+
 def covered(share: float, p: float) -> str:
     """Return a coverage in percent, bold where it is not 95 %."""
     if pd.isna(p):

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mgk import salts
 from mgk.constants import thermal_voltage_mv
-from validation.coverage import binomial_p, covered, failures
+from validation.coverage import binomial_p, by_model, covered, failures
 
 DOCUMENT = "validation_salts.md"
 STUDIES = 200
@@ -163,10 +163,8 @@ def _table(found: pd.DataFrame) -> str:
 def document(rows: pd.DataFrame) -> str:
     """Return the text of docs/validation_salts.md."""
     found = summarise(rows)
-    right = found[found["design"].isin([d.label for d in DESIGNS])]
-    wrong = found[found["design"].isin([d.label for d in MISSPECIFIED])]
+    right, wrong, studies, fewer = by_model(found, DESIGNS, "n")
     firm = right[~right["design"].str.startswith("weak")]
-    studies, fewer = right["n"].max(), wrong["n"].max() if len(wrong) else 0
     told = failures((r.quantity, r.design, r.coverage, r.p) for r in firm.itertuples())
     text = [
         "# Validation of the comparison of salts",

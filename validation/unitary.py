@@ -17,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from mgk.unitary import Recorded, unitary_fits, with_chords
 from mgk.unitary.level_rows import level_tables
-from validation.coverage import binomial_p, covered, failures
+from validation.coverage import by_model, coverage_of, covered, failures, mean_with_error
 
 STUDIES = 200
 DOCUMENT = "validation_unitary.md"
@@ -203,15 +203,13 @@ def summarise(studies: pd.DataFrame) -> pd.DataFrame:
         put_in = found["put_in"].iloc[0]
         errors = known["estimate"] - put_in if put_in == 0 else 100 * (known["estimate"] / put_in - 1)
         with_interval = known[known["ci_low"].notna()]
-        inside = int(((with_interval["ci_low"] <= put_in) & (put_in <= with_interval["ci_high"])).sum())
         rows.append({
             "design": design, "quantity": quantity, "put_in": put_in, "studies": len(found),
             "identified": (found["verdict"] == "identified").mean(), "shown": len(known) / len(found),
-            "bias": errors.mean(), "bias_se": errors.std(ddof=1) / np.sqrt(max(len(errors), 1)),
+            **mean_with_error(errors),
             "stated": found["stated"].mean(), "low": known["estimate"].quantile(0.025),
             "high": known["estimate"].quantile(0.975),
-            "coverage": inside / len(with_interval) if len(with_interval) else np.nan,
-            "coverage_p": binomial_p(inside, len(with_interval)),
+            **coverage_of(with_interval),
             "bends": found["bends"].str.endswith("rectifying").mean(),
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -220,9 +218,7 @@ def summarise(studies: pd.DataFrame) -> pd.DataFrame:
 def document(studies: pd.DataFrame) -> str:
     """Return docs/validation_unitary.md from the rows of `run_study`."""
     summary = summarise(studies)
-    is_right = summary["design"].isin([design.label for design in DESIGNS])
-    right, wrong = summary[is_right], summary[~is_right]
-    n, n_wrong = right["studies"].max(), wrong["studies"].max()
+    right, wrong, n, n_wrong = by_model(summary, DESIGNS)
     told = failures(
         (QUANTITIES[row.quantity], row.design, row.coverage, row.coverage_p)
         for row in right[right["coverage_p"].notna()].itertuples()

@@ -97,7 +97,7 @@ def test_coverage_is_tested_and_shown():
 def test_the_document_names_its_failures(few):
     rows = few.reset_index()
     bad = rows.assign(design="something wrong", coverage=0.5, coverage_p=1e-9)
-    told = text(pd.concat([rows, bad]), bad)
+    told = text(pd.concat([rows, bad]), bad, 10, 10)
     assert "10 studies of each design" in told
     assert "Group intervals do not cover 95 %: Ki(0) of “something wrong” (50.0 %)" in told
     assert "**50.0 %**" in told
