@@ -75,8 +75,8 @@ def recordings(folder: Path) -> None:
         "r3,r3.csv,e,c2,a2,high,Mg,0.3,internal,inside_out,22.5,voltage_mv,2026-01-31",
     )
     segments = csv_of("recording_id,sweep_first,sweep_last,condition", "r1,0,0,control", "r1,1,1,washout")
-    trace = csv_text({"time_s": TIME_S, "current_pa": CODES[0], "voltage_mv": VOLTAGE_MV})
-    files = {"recordings__csv": table, "segments__csv": segments, "r2__csv": trace, "r3__csv": trace}
+    traces = [csv_text({"time_s": TIME_S, "current_pa": c, "voltage_mv": VOLTAGE_MV}) for c in TWO_SWEEPS]
+    files = {"recordings__csv": table, "segments__csv": segments, "r2__csv": traces[0], "r3__csv": traces[1]}
     write(folder, CURRENT_VOLTAGE, **files)
     write_abf2(folder / "raw_data" / "r1.abf")
 

@@ -412,3 +412,51 @@ def test_salts_without_settings_are_a_problem(salts_study):
     del config["recordings"]["experiments"]["nmda_salts"]["salts"]
     save_config(salts_study, config)
     assert any("the analysis salt_comparison needs it" in line for line in problems_of(salts_study))
+
+
+def with_rows(study, **changes):
+    """Change cells of recordings.csv, column=(row, value); return the table."""
+    path = study / "raw_data" / "recordings.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column, (row, value) in changes.items():
+        table.loc[row, column] = value
+    table.to_csv(path, index=False)
+    return table
+
+
+def test_a_file_in_another_folder_or_case_is_suggested(study):
+    table = pd.read_csv(study / "raw_data" / "recordings.csv", dtype=str)
+    there = table["file"][0]
+    with_rows(study, file=(0, there.split("/")[-1].upper()))
+    found = [line for line in problems_of(study) if "row 2, file" in line]
+    assert len(found) == 1
+    assert found[0].endswith(f"there is no such file in raw_data; did you mean {there!r}?")
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_recording_or_its_copy_is_not_of_two_cells(study, copied):
+    table = pd.read_csv(study / "raw_data" / "recordings.csv", dtype=str, keep_default_na=False)
+    first = table.index[table["cell_id"] == table["cell_id"][0]][0]
+    other = table.index[
+        (table["cell_id"] != table["cell_id"][first]) & (table["experiment"] == table["experiment"][0])
+    ][0]
+    name = table["file"][first]
+    if copied:
+        shutil.copy(study / "raw_data" / name, study / "raw_data" / "copy.abf")
+        name = "copy.abf"
+    with_rows(study, file=(other, name))
+    found = [line for line in problems_of(study) if f"row {other + 2}, file" in line]
+    known = f"a copy of {table['file'][first]}" if copied else "the same recording"
+    cells = table["cell_id"][first], table["cell_id"][other]
+    assert found == [
+        f"raw_data/recordings.csv, row {other + 2}, file: '{name}': is {known}, which row {first + 2} gives to cell "
+        f"{cells[0]}, not to {cells[1]}"
+    ]
+
+
+def test_a_window_that_ends_before_it_starts_is_said_once(study):
+    config = load_config(study)
+    config["recordings"]["experiments"]["romk_block"]["windows_ms"]["steady"] = [150, 100]
+    save_config(study, config)
+    place = "config.yaml, recordings.experiments.romk_block.windows_ms.steady"
+    assert problems_of(study) == [f"{place}: '[150, 100]': must end after it starts"]

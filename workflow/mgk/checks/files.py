@@ -2,12 +2,13 @@
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 
 from mgk.provenance import read_checksums, sha256
 from mgk.study import ONCE, OWN_SECTION, Study
-from mgk.tables.files import file_problems
+from mgk.tables.files import NO_SUCH_FILE, file_problems
 from mgk.tables.problems import Problem
 from mgk.tables.schema import nearest
 from mgk.upstream import FILE_COLUMNS
@@ -53,13 +54,23 @@ def _check_experiments(table: pd.DataFrame, experiments: dict, file: str, sectio
 
 def check_files(study: Study, table: pd.DataFrame, column: str, file: str, look) -> list[Problem]:
     """Files that a column names are there and stand a look: a function of the path that returns what is wrong."""
-    problems, seen = [], {}
+    problems, seen, there = [], {}, None
     for i, row in filled(table, column):
         name = row[column]
         if name not in seen:
             seen[name] = file_problems(study.raw_data, name, look)
+            if NO_SUCH_FILE in seen[name]:
+                there = _files_there(study.raw_data) if there is None else there
+                alike = there.get(Path(name).name.casefold())
+                seen[name] = [NO_SUCH_FILE + (f"; did you mean {alike!r}?" if alike else "")]
         problems += [Problem(file, i, column, name, allowed) for allowed in seen[name]]
     return problems
+
+
+def _files_there(raw_data: Path) -> dict[str, str]:
+    """Return the files of raw_data by their bare names without capitals: the folder and the case are often wrong."""
+    files = sorted(p for p in raw_data.rglob("*") if p.is_file())
+    return {p.name.casefold(): p.relative_to(raw_data).as_posix() for p in reversed(files)}
 
 
 def check_manifest(study: Study) -> list[Problem]:
@@ -74,7 +85,7 @@ def check_manifest(study: Study) -> list[Problem]:
     problems = []
     for number, (name, checksum) in enumerate(checksums.items(), 1):
         if not (study.raw_data / name).is_file():
-            problems.append(Problem(MANIFEST, number, "", name, "there is no such file in raw_data"))
+            problems.append(Problem(MANIFEST, number, "", name, NO_SUCH_FILE))
         elif sha256(study.raw_data / name) != checksum:
             allowed = "has changed since the manifest was written; put the file back, or write the manifest anew"
             problems.append(Problem(MANIFEST, number, "", name, allowed))

@@ -1,5 +1,6 @@
 """Recordings: their files, segments, windows, corrections and solutions, and what each analysis of them needs."""
 
+import filecmp
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,8 @@ from mgk.tables.schema import nearest
 
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
+# Recordings of one size that differ at all differ within this: the header has its time, the signal its noise.
+START_BYTES = 1 << 16
 
 
 def check_recordings(study: Study) -> list[Problem]:
@@ -25,7 +28,10 @@ def check_recordings(study: Study) -> list[Problem]:
     problems += _check_shots(study, named[shots])
     named = named[~shots]
     problems += _check_segments(study, table)
-    problems += _check_measurable(study, named, {p.value for p in problems if p.column == "file"})
+    disordered = {name: _check_order_of_windows(name, s) for name, s in study.experiments("recordings").items()}
+    problems += [p for found in disordered.values() for p in found]
+    in_order = named[~named["experiment"].isin([name for name, found in disordered.items() if found])]
+    problems += _check_measurable(study, in_order, {p.value for p in problems if p.column == "file"})
     problems += _check_corrections(study, named)
     problems += _check_current_clamp_settings(study)
     problems += _check_recipes_of(study, table[table["experiment"].isin(list(study.experiments("recordings")))])
@@ -33,6 +39,7 @@ def check_recordings(study: Study) -> list[Problem]:
     problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
     problems += [p for p in _check_salts(study, named) if (p.row, p.column) not in wrong]
     problems += _check_cells(table)
+    problems += _check_one_cell_a_recording(study, named)
     ids = set(table["recording_id"])
     for name, settings in study.experiments("recordings").items():
         own = set(table.loc[table["experiment"] == name, "recording_id"])
@@ -124,6 +131,18 @@ def _check_current_clamp_settings(study: Study) -> list[Problem]:
             place = f"recordings.experiments.{name}.{key}"
             problems.append(Problem("config.yaml", None, place, "", "has no meaning for the analysis excitability"))
     return problems
+
+
+def _check_order_of_windows(name: str, settings: dict) -> list[Problem]:
+    """A window ends after it starts: said once, not for each recording."""
+    place = f"recordings.experiments.{name}"
+    given = {place: settings} | {f"{place}.overrides.{r}": own for r, own in settings.get("overrides", {}).items()}
+    return [
+        Problem("config.yaml", None, f"{owner}.windows_ms.{window}", str(limits), "must end after it starts")
+        for owner, own in given.items()
+        for window, limits in own.get("windows_ms", {}).items()
+        if window != "epoch" and not limits[0] < limits[1]
+    ]
 
 
 def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -> list[Problem]:
@@ -226,6 +245,35 @@ def _check_salts(study: Study, table: pd.DataFrame) -> list[Problem]:
             if internal_external(row).get("external", "") not in recipes:
                 allowed = "the external solution must have a recipe: free Mg2+, Zn2+ and the anion come from it"
                 problems.append(Problem(RECORDINGS, i + 2, "bath_solution", row["bath_solution"], allowed))
+    return problems
+
+
+def _check_one_cell_a_recording(study: Study, table: pd.DataFrame) -> list[Problem]:
+    """A recording is of one cell: rows that give it, or a copy of it, to another count it twice."""
+    problems, alike = [], {}
+    for i, row in filled(table, "file"):
+        path = study.raw_data / row["file"]
+        if path.is_file():
+            alike.setdefault((row["channel"], path.stat().st_size), []).append((i, row, path))
+    for rows in alike.values():
+        if len({row["cell_id"] for _, row, _ in rows}) > 1:
+            problems += _of_two_cells(rows)
+    return sorted(problems, key=lambda problem: problem.row)
+
+
+def _of_two_cells(rows: list[tuple]) -> list[Problem]:
+    """Return the problems of rows (line, row, path) whose files are of one size: those of one content, other cells."""
+    problems, by_start = [], {}
+    for i, row, path in rows:
+        with path.open("rb") as file:
+            same_start = by_start.setdefault(file.read(START_BYTES), [])
+        for line, first, other in same_start:
+            if first["cell_id"] != row["cell_id"] and (other == path or filecmp.cmp(other, path, shallow=False)):
+                known = "the same recording" if other == path else f"a copy of {first['file']}"
+                allowed = f"is {known}, which row {line} gives to cell {first['cell_id']}, not to {row['cell_id']}"
+                problems.append(Problem(RECORDINGS, i, "file", row["file"], allowed))
+                break
+        same_start.append((i, row, path))
     return problems
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 from mgk.whole_files import whole_file
 
+NO_SUCH_FILE = "there is no such file in raw_data"
+
 
 def write_table(frame: pd.DataFrame, path: Path | str) -> Path:
     """Write `frame` (without its index) as CSV; return the path.
@@ -50,7 +52,7 @@ def file_problems(raw_data: Path, name: str, look: Callable[[Path], list[str]] =
     if path.is_dir():
         return ["is a folder; a file is needed"]
     if not path.is_file():
-        return ["there is no such file in raw_data"]
+        return [NO_SUCH_FILE]
     if path.stat().st_size == 0:
         return ["this file is empty"]
     return look(path)
