@@ -454,6 +454,16 @@ def test_a_recording_or_its_copy_is_not_of_two_cells(study, copied):
     ]
 
 
+def test_a_peak_that_is_fitted_needs_a_window(study):
+    config = load_config(study)
+    settings = config["recordings"]["experiments"]["romk_block"]
+    settings["fit_window"] = "peak"
+    settings["windows_ms"].pop("peak", None)
+    save_config(study, config)
+    place = "config.yaml, recordings.experiments.romk_block.fit_window"
+    assert problems_of(study) == [f"{place}: 'peak': needs a window peak"]
+
+
 def test_a_window_that_ends_before_it_starts_is_said_once(study):
     config = load_config(study)
     config["recordings"]["experiments"]["romk_block"]["windows_ms"]["steady"] = [150, 100]

@@ -367,5 +367,7 @@ def test_windows_have_curves_of_their_own_at_the_potential_of_the_steady_window(
     assert by_window["peak", 100] == pytest.approx(3 * by_window["steady", 100])
     assert by_window["tail", 100] == 7
     assert cells.groupby("window")["reversal_mv"].count().to_dict() == {"peak": 0, "steady": 2 * LEVELS.size, "tail": 0}
+    of_peak = window_curves(windows, fit_window="peak")[0].groupby("window")["reversal_mv"].count()
+    assert of_peak.to_dict() == {"peak": 2 * LEVELS.size, "steady": 0, "tail": 0}
     gated, _ = window_curves(windows, "boltzmann_activation")
     assert gated["chord_conductance_ns"].isna().all()

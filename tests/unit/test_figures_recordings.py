@@ -47,6 +47,26 @@ def test_current_voltage(points):
     assert re.search(r"low, lowest concentration: -?\d+ pA at -100 mV and \d+ pA at 100 mV", text)
 
 
+def test_levels_of_fewer_cells_are_hollow_and_the_currents_of_few_animals_stay_in_view(points):
+    few = points[(points["group"] == "high") & points["ligand_free_mm"].eq(0) & ~points["excluded"]]
+    few = few[few["cell_id"].isin(["high0", "high2"])]
+    some = few[(few["cell_id"] == "high0") | (few["level_mv"] <= 0)]
+    some = some.assign(current_pa=some["current_pa"] * np.where(some["cell_id"] == "high0", 1, 6))
+    cells, groups = cell_curves(some), group_curves(some)
+    fig, text = current_voltage(cells, groups)
+    axis = fig.axes[0]
+    [hollow] = [line for line in axis.lines if line.get_markerfacecolor() == "white"]
+    assert hollow.get_xdata().tolist() == groups.loc[groups["n_cells"] == 1, "membrane_mv"].tolist()
+    assert "Hollow points are means of fewer cells" in text
+    assert "run out of the picture" in text
+    span = np.ptp(np.concatenate([cells["current_pa"], groups["current_pa"]]))
+    assert groups["ci_low"].min() < axis.get_ylim()[0]
+    assert np.ptp(axis.get_ylim()) <= 3 * span
+    text = current_voltage(cell_curves(points), group_curves(points))[1]
+    assert "Hollow" not in text
+    assert "run out" not in text
+
+
 def test_a_group_without_anything_left_is_drawn(points):
     gone = points.assign(excluded=points["excluded"] | (points["group"] == "low"), reason="seal lost")
     _, text = current_voltage(cell_curves(gone), group_curves(gone))

@@ -143,6 +143,19 @@ def fitted():
     return windows, *fit_cells(windows, "boltzmann_activation")
 
 
+def test_a_current_that_inactivates_is_fitted_at_its_peak():
+    steady = activation_windows()["steady"]
+    left = steady.assign(current_pa=0.02 * steady["current_pa"] + steady["level_mv"])
+    transient = {"steady": left, "peak": steady}
+    fits, curves = experiment_fits(transient, "boltzmann_activation", "peak")
+    expected, expected_curves = experiment_fits({"steady": steady}, "boltzmann_activation")
+    pd.testing.assert_frame_equal(fits, expected)
+    pd.testing.assert_frame_equal(curves, expected_curves)
+    ohmic, _ = experiment_fits(transient, "none", "peak")
+    assert set(ohmic["model"]) == {"local polynomial"}
+    pd.testing.assert_frame_equal(ohmic, experiment_fits({"steady": steady})[0])
+
+
 def test_cells_are_fitted_and_groups_summarised_over_animals(fitted):
     _, fits, curves = fitted
     assert list(fits.columns) == list(FIT_COLUMNS)

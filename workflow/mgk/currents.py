@@ -23,7 +23,7 @@ from scipy.stats import t
 
 from mgk.constants import thermal_voltage_mv
 from mgk.fitting import CurveFit, Estimate, fit_curve
-from mgk.measured_currents import POINT_COLUMNS, group_label, in_recipe
+from mgk.measured_currents import POINT_COLUMNS, fitted_window, group_label, in_recipe
 from mgk.solutions import internal_external
 from mgk.statistics import FIT_COLUMNS, fit_row, group_rows, summarise_cells
 from mgk.study import Study
@@ -38,13 +38,16 @@ CHORD_FROM_MV = 10.0
 WEAK_REVERSAL_MV = 10.0
 
 
-def window_curves(windows: dict[str, pd.DataFrame], fit: str = "none") -> tuple[pd.DataFrame, pd.DataFrame]:
+def window_curves(
+    windows: dict[str, pd.DataFrame], fit: str = "none", fit_window: str = "steady"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return `cell_curves` and `group_curves` of all windows of an experiment.
 
-    Reversal potential and chord conductance are those of the steady current or the ramp, and are left empty where
-    gating is fitted (`fit`): such a current is nought at many potentials, and its zero that of the leak.
+    Reversal potential and chord conductance are those of the window that is fitted (`fitted_window`), and are left
+    empty where gating is fitted (`fit`): such a current is nought at many potentials, and its zero that of the leak.
     """
-    cells = [cell_curves(p, w, reversal=w in ("steady", "ramp") and fit == "none") for w, p in windows.items()]
+    fitted = fitted_window(windows, fit_window)
+    cells = [cell_curves(p, w, reversal=w == fitted and fit == "none") for w, p in windows.items()]
     groups = [group_curves(p, w) for w, p in windows.items()]
     return pd.concat(cells, ignore_index=True), pd.concat(groups, ignore_index=True)
 

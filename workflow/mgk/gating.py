@@ -5,9 +5,9 @@ noise up (3 % noise and a point 5 mV from it make the SD of V1/2 86 mV instead o
 
 Vocabulary and units: *V1/2*, potential at which half of the channels are open (activation) or available
 (inactivation), mV; *k*, mV per e-fold, positive in both; *Gmax*, nS; *test current*, what a pulse after a prepulse
-finds. Windows: activation takes the steady window (and the tail window, where there is one, against the potential of
-the steady window); inactivation takes the peak window, which must lie in the test pulse, against the potential of the
-steady window, which must lie in the prepulse.
+finds. Windows: activation takes the steady window, or the peak of a current that inactivates (and the tail window,
+where there is one), against the potential of the steady window; inactivation takes the peak window, which must lie in
+the test pulse, against the potential of the steady window, which must lie in the prepulse.
 
 Limits: one gate, one component, no kinetics; currents and potentials as `mgk.currents` gives them, so that a series
 resistance or a junction potential that was not corrected moves V1/2 and k. A curve without plateaus in the data, or
@@ -23,13 +23,14 @@ from scipy.stats import f as f_distribution
 from mgk.constants import thermal_voltage_mv
 from mgk.currents import cell_fits
 from mgk.fitting import CurveFit, Estimate, fit_curve
-from mgk.measured_currents import cell_owners, comparable_groups, group_label
+from mgk.measured_currents import cell_owners, comparable_groups, fitted_window, group_label
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 from mgk.study import Study
 
 ACTIVATION, INACTIVATION = "boltzmann_activation", "boltzmann_inactivation"
 TAIL, FREE_REVERSAL = "boltzmann_tail", "free_reversal_boltzmann"
-# Which window's current each model is fitted to, for each value of `fit` in config.yaml.
+# Which window's current each model is fitted to, for each value of `fit` in config.yaml; `fit_window` puts another in
+# the place of the steady one.
 MODELS = {
     ACTIVATION: {ACTIVATION: "steady", FREE_REVERSAL: "steady", TAIL: "tail"},
     INACTIVATION: {INACTIVATION: "peak"},
@@ -160,10 +161,12 @@ def _first_reversal(v: np.ndarray, current: np.ndarray) -> float:
     return float(np.clip(v[high] - current[high] / slope if slope else v[high] - 100, v[high] - 150, v[high] + 50))
 
 
-def experiment_fits(windows: dict[str, pd.DataFrame], fit: str = "none") -> tuple[pd.DataFrame, pd.DataFrame]:
+def experiment_fits(
+    windows: dict[str, pd.DataFrame], fit: str = "none", fit_window: str = "steady"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return fits and curves of an experiment: of gating (`fit_cells`), or, without it, `mgk.currents.cell_fits`."""
-    fits, curves = fit_cells(windows, fit)
-    return (cell_fits(next(iter(windows.values()))) if fit == "none" else fits), curves
+    fits, curves = fit_cells(windows, fit, fit_window)
+    return (cell_fits(windows[fitted_window(windows, fit_window)]) if fit == "none" else fits), curves
 
 
 def compare_conditions(project: Study, experiment: str, fits: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
@@ -183,8 +186,9 @@ def compare_conditions(project: Study, experiment: str, fits: pd.DataFrame, poin
 
 def compare_within_cells(project: Study, experiment: str, windows: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return `shared_fits` of an experiment, its conditions in the order of raw_data/recordings.csv."""
-    fit = project.experiment("recordings", experiment).get("fit", "none")
-    return shared_fits(windows, fit, _conditions(project, experiment))
+    settings = project.experiment("recordings", experiment)
+    fit, fit_window = settings.get("fit", "none"), settings.get("fit_window", "steady")
+    return shared_fits(windows, fit, _conditions(project, experiment), fit_window)
 
 
 def _conditions(project: Study, experiment: str) -> pd.Series:
@@ -192,7 +196,9 @@ def _conditions(project: Study, experiment: str) -> pd.Series:
     return rows.loc[rows["experiment"] == experiment, "condition"]
 
 
-def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_cells(
+    points: dict[str, pd.DataFrame], fit: str, fit_window: str = "steady"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit every cell of an experiment with the models of its `fit`.
 
     Parameters
@@ -201,6 +207,8 @@ def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, 
         Tables of `mgk.measured_currents.load_currents`, by window.
     fit : str
         none, boltzmann_activation or boltzmann_inactivation.
+    fit_window : str
+        The window of activation: steady, or peak for a current that inactivates.
 
     Returns
     -------
@@ -210,7 +218,7 @@ def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, 
         empty when nothing is to be fitted.
     """
     rows, curves, animals = [], [], {}
-    for model, table in _models(points, fit):
+    for model, table in _models(points, fit, fit_window):
         keys = ["group", "cell_id", "ligand_total_mm"]
         for (_, cell_id, _), cell in table.groupby(keys, sort=False):
             if model == FREE_REVERSAL and np.isnan(cell["nernst_potassium_mv"].iloc[0]):
@@ -227,15 +235,15 @@ def fit_cells(points: dict[str, pd.DataFrame], fit: str) -> tuple[pd.DataFrame, 
     return fits, pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(CURVE_COLUMNS))
 
 
-def _models(points: dict[str, pd.DataFrame], fit: str):
-    """Yield (model, points of its window); a ramp stands in the place of the steady window."""
+def _models(points: dict[str, pd.DataFrame], fit: str, fit_window: str):
+    """Yield (model, points of its window)."""
     for model, window in MODELS.get(fit, {}).items():
-        name = "ramp" if window == "steady" and "ramp" in points else window
+        name = fitted_window(points, fit_window) if window == "steady" else window
         if name in points:
             yield model, points[name]
 
 
-def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=()) -> pd.DataFrame:
+def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=(), fit_window: str = "steady") -> pd.DataFrame:
     """Ask of each cell that is in two conditions whether its sweeps need a V1/2 for each: F test and AICc.
 
     The two conditions are fitted apart, and together with one V1/2 in common, everything else free. F is the extra sum
@@ -244,7 +252,7 @@ def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=()) -> pd.DataF
 
     Parameters
     ----------
-    points, fit
+    points, fit, fit_window
         As those of `fit_cells`.
     order : sequence of str
         As that of `mgk.measured_currents.comparable_groups`.
@@ -256,7 +264,7 @@ def shared_fits(points: dict[str, pd.DataFrame], fit: str, order=()) -> pd.DataF
         (above 0 speaks for two). Without rows where no cell is in two conditions.
     """
     rows = []
-    for model, table in _models(points, fit):
+    for model, table in _models(points, fit, fit_window):
         if model == FREE_REVERSAL:
             continue
         labels = table.apply(group_label, axis=1)

@@ -7,6 +7,7 @@ convention); concentrations in mM, *free* unless the name says total. *Level*: t
 Limits: joins and names, computes no curve. Corrections belong to `mgk.recordings`; free ions to `mgk.solutions`.
 """
 
+from collections.abc import Collection
 from itertools import combinations
 
 import numpy as np
@@ -42,6 +43,11 @@ def load_windows(project: Study, experiment: str) -> dict[str, pd.DataFrame]:
     """Return `load_currents` of each window that the experiment measures, the steady one (or the ramp) first."""
     windows = project.experiment("recordings", experiment)["windows_ms"]
     return {w: load_currents(project, experiment, w) for w in WINDOWS if w in windows}
+
+
+def fitted_window(windows: Collection[str], fit_window: str = "steady") -> str:
+    """Return the window whose current is fitted, by the config's `fit_window`; a ramp stands in for the steady one."""
+    return "ramp" if fit_window == "steady" and "ramp" in windows else fit_window
 
 
 def steady_currents(measurements, quality, recordings, free_ions=None, window: str = "steady") -> pd.DataFrame:

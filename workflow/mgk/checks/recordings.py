@@ -28,7 +28,7 @@ def check_recordings(study: Study) -> list[Problem]:
     problems += _check_shots(study, named[shots])
     named = named[~shots]
     problems += _check_segments(study, table)
-    disordered = {name: _check_order_of_windows(name, s) for name, s in study.experiments("recordings").items()}
+    disordered = {name: _check_windows(name, s) for name, s in study.experiments("recordings").items()}
     problems += [p for found in disordered.values() for p in found]
     in_order = named[~named["experiment"].isin([name for name, found in disordered.items() if found])]
     problems += _check_measurable(study, in_order, {p.value for p in problems if p.column == "file"})
@@ -133,11 +133,14 @@ def _check_current_clamp_settings(study: Study) -> list[Problem]:
     return problems
 
 
-def _check_order_of_windows(name: str, settings: dict) -> list[Problem]:
-    """A window ends after it starts: said once, not for each recording."""
+def _check_windows(name: str, settings: dict) -> list[Problem]:
+    """A window ends after it starts, and the one that is fitted is there: said once, not for each recording."""
     place = f"recordings.experiments.{name}"
     given = {place: settings} | {f"{place}.overrides.{r}": own for r, own in settings.get("overrides", {}).items()}
-    return [
+    problems = []
+    if settings.get("fit_window") == "peak" and "peak" not in settings.get("windows_ms", {}):
+        problems.append(Problem("config.yaml", None, f"{place}.fit_window", "peak", "needs a window peak"))
+    return problems + [
         Problem("config.yaml", None, f"{owner}.windows_ms.{window}", str(limits), "must end after it starts")
         for owner, own in given.items()
         for window, limits in own.get("windows_ms", {}).items()

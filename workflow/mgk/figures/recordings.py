@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 
 from mgk.figures import style
 
+# An interval that reaches farther beyond the currents than this times their range is cut.
+LONGEST_INTERVAL = 1.0
+
 
 def current_voltage(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[Figure, str]:
     """Draw the curves of cells and the mean of animals, a column of panels a group and a row a window.
@@ -40,14 +43,21 @@ def current_voltage(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[Figure, 
         row[0].set_ylabel(f"{window.capitalize()} current (pA)")
     for axis in axes[-1]:
         axis.set_xlabel("Membrane potential (mV)")
+    by_window = [[table[table["window"] == window] for table in (cells, groups)] for window in windows]
+    cut = [_keep_in_view(row, *tables) for row, tables in zip(axes, by_window, strict=True)]
     legend(fig, axes)
     first = groups[groups["window"] == windows[0]]
     text = (
         f"Current against membrane potential, in columns of panels {', '.join(names)}, in rows the windows "
         f"{', '.join(windows)}; colours are concentrations of the ligand. Points are means of animals with 95 % "
         "intervals, thin lines single cells, dashed grey lines excluded recordings, the dotted vertical line the "
-        "Nernst potential of K+. " + " ".join(_extreme(first[first["group"] == name]) for name in names)
+        "Nernst potential of K+. "
     )
+    if _of_fewer(groups).any():
+        text += "Hollow points are means of fewer cells than the others of their relation. "
+    if any(cut):
+        text += "Intervals much longer than the relation run out of the picture; the tables have them. "
+    text += " ".join(_extreme(first[first["group"] == name]) for name in names)
     return fig, text
 
 
@@ -60,8 +70,35 @@ def _relation(axis, members: pd.DataFrame, group: pd.DataFrame, colours: dict) -
         error = np.abs(mean[["ci_low", "ci_high"]].to_numpy().T - mean["current_pa"].to_numpy())
         label = concentration(mean["ligand"].iloc[0], mean["ligand_free_mm"].iloc[0])
         axis.errorbar(mean["membrane_mv"], mean["current_pa"], error, fmt="o", color=colours[total], label=label)
+        fewer = mean[_of_fewer(mean)]
+        if len(fewer):
+            hollow = {"mec": colours[total], "mfc": "white", "label": "of fewer cells"}
+            axis.plot(fewer["membrane_mv"], fewer["current_pa"], "o", zorder=3, **hollow)
     zero_lines(axis)
     axis.axvline(group["nernst_potassium_mv"].mean(), color=style.GREY, ls=":")
+
+
+def _of_fewer(groups: pd.DataFrame) -> pd.Series:
+    """Tell which means are of fewer cells than others of the same relation: at levels that not every cell was given."""
+    most = groups.groupby(["window", "group", "ligand_total_mm"])["n_cells"].transform("max")
+    return (groups["n_cells"] > 0) & (groups["n_cells"] < most)
+
+
+def _keep_in_view(row, cells: pd.DataFrame, groups: pd.DataFrame) -> bool:
+    """Keep the currents of a row of panels in view where the interval of few animals is several times as long.
+
+    Returns whether an interval is cut.
+    """
+    currents = pd.concat([cells["current_pa"], groups["current_pa"]]).dropna()
+    if currents.empty:
+        return False
+    low, high = currents.min(), currents.max()
+    room = LONGEST_INTERVAL * (high - low)
+    ends = groups[["ci_low", "ci_high"]]
+    cut = bool((ends["ci_low"] < low - room).any() or (ends["ci_high"] > high + room).any())
+    if cut:
+        row[0].set_ylim(max(low - room, ends["ci_low"].min()), min(high + room, ends["ci_high"].max()))
+    return cut
 
 
 def counts(group: pd.DataFrame) -> str:

@@ -11,4 +11,5 @@ def measured_in_windows(results: Results) -> str:
     spans = ", ".join(f"{k} {v[0]:g} to {v[1]:g} ms" for k, v in windows.items() if k != "epoch")
     asked = {k: v for k, v in (settings.get("corrections") or {}).items() if v != "none"}
     done = ", ".join(f"{k.replace('_', ' ')} {v}" for k, v in asked.items()) or "none"
-    return f"windows from {origin}: {spans}; peak {settings.get('polarity', 'absolute')}; corrections: {done}"
+    fitted = "; fitted is the peak" if settings.get("fit_window") == "peak" else ""
+    return f"windows from {origin}: {spans}; peak {settings.get('polarity', 'absolute')}{fitted}; corrections: {done}"
