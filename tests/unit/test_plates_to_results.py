@@ -91,7 +91,32 @@ def test_standards_that_saturate_and_a_sample_above_them_leave_the_other_plate(s
     pd.testing.assert_frame_equal(after[second], before[second], check_exact=True)
 
 
-def gen5(change=None, swap=""):
+def test_all_that_can_go_wrong_on_one_plate_at_once_leaves_the_other_plate_to_its_fits(study, read):
+    """16 wells missing, one overflow, decimal commas, standards that saturate, a sample above them: one export."""
+    before, _ = activity_of(study, read(PHOSPHATE))
+    lost = {f"{row}{column}": "" for row in "ABCDEFGH" for column in (8, 9)}
+    clipped = {"G1": "0.562", "G2": "0.561", "H1": "0.561", "H2": "0.562", "H4": "0.640"}
+    wells = read(PHOSPHATE, bmg(lost | clipped | {"H11": "overflow"}, semicolons=True))
+    flags = wells[wells["plate_id"] == PHOSPHATE[0]].set_index("well")["flag"]
+    assert set(flags.index[flags == "blank"]) == set(lost)
+    assert set(flags.index[flags == "overflow"]) == {"H11"}
+    after, curves = activity_of(study, wells)
+    assert curves[PHOSPHATE[0]].saturated_nmol == (80, 100)
+    for told in ("no total well", "ouabain well H11: overflow", "above the linear range, where the curve saturates"):
+        assert after.loc[after["plate_id"] == PHOSPHATE[0], "flag"].str.contains(told).any()
+    fits = [
+        atpase.kinetic_fits(atpase.fit_animals(table, ["michaelis_menten"], ["free_magnesium"]), "atpase")
+        for table in (before, after)
+    ]
+    second = before["plate_id"] == PHOSPHATE[1]
+    pd.testing.assert_frame_equal(after[second], before[second], check_exact=True)
+    animals = set(before.loc[second, "animal_id"])
+    own = [of[of["unit_id"].isin(animals)].reset_index(drop=True) for of in fits]
+    assert len(own[0]) == 2 * len(animals) > 0
+    pd.testing.assert_frame_equal(own[1], own[0], check_exact=True)
+
+
+def gen5(change=None, swap="", commas=False):
     """Return an edit of the Gen5 export of two reads: `change` (well: (340, 380)), the lines of `swap` exchanged."""
 
     def edit(text):
@@ -105,6 +130,8 @@ def gen5(change=None, swap=""):
                 if well[0] == row:
                     for cells, value in zip(pair, values, strict=True):
                         cells[int(well[1:]) - 1] = value or cells[int(well[1:]) - 1]
+            if commas:
+                pair = [[*(c.replace(".", ",") for c in cells[:-1]), cells[-1]] for cells in pair]
             first, second = reversed(pair) if row in swap else pair
             lines[i], lines[i + 1] = "\t".join([row, *first]), "\t".join(["", *second])
         return "\n".join(lines) + "\n"
@@ -132,6 +159,14 @@ def test_sixteen_missing_wells_and_an_overflow_leave_the_free_magnesium_of_the_o
     assert after.loc["P04", "flag"] == "no value"
     assert "D6: missing" in after.loc["P04", "reason"]
     assert "B9: overflow at 340 nm" in after.loc["P01-compound-a", "reason"]
+
+
+def test_faults_and_swapped_labels_and_decimal_commas_at_once_leave_the_others(study, read):
+    lost = {f"{row}{column}": ("MISSED", "MISSED") for row in "DEFGH" for column in (6, 7, 8)}
+    faults = lost | {"A9": ("MISSED", "MISSED"), "B9": ("OVRFLW", "")}
+    plain = free_magnesium_of(study, read(["platelets_run1"], gen5(faults)))
+    after = free_magnesium_of(study, read(["platelets_run1"], gen5(faults, swap="BEH", commas=True)))
+    pd.testing.assert_frame_equal(after, plain, check_exact=True)
 
 
 def test_swapped_labels_give_the_same_free_magnesium_to_the_bit(study, read):
