@@ -131,3 +131,13 @@ def test_without_ouabain_wells_the_figures_are_drawn_empty(results, tmp_path):
     assert style.save(figures.activity(nothing, unknown), tmp_path / "a.svg", "nothing").is_file()
     empty = {"free_magnesium": pd.DataFrame(columns=["value", "f", "limit", "animal_id", "condition"])}
     assert style.save(figures.profiles(empty, {"free_magnesium": "free Mg"}), tmp_path / "b.svg", "nothing").is_file()
+
+
+def test_the_labels_of_a_narrow_profile_do_not_run_into_each_other(tmp_path):
+    """Less than two decades of K0.5: a few round numbers, where matplotlib writes one 2 x 10^-1 over another."""
+    narrow = pd.DataFrame({"value": np.log(np.geomspace(0.2, 1.3, 9)), "f": 1.0, "limit": 5.0})
+    table = narrow.assign(animal_id="a", condition="control")
+    [axis] = figures.profiles({"free_magnesium": table}, {"free_magnesium": "free Mg"}).axes
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    assert labels == ["0.2", "0.3", "0.4", "0.5", "0.6", "0.8", "1"]
+    assert axis.get_xticklabels(minor=True) == []

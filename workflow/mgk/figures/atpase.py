@@ -18,6 +18,7 @@ PANELS = {
     "michaelis_menten_total_magnesium": "Total Mg²⁺ (mM)",
 }
 MOST_COLUMNS = 3
+LESS_THAN_TWO_DECADES = np.log(100)
 
 
 def standard_curves(wells: pd.DataFrame, curves: pd.DataFrame) -> style.Picture:
@@ -202,6 +203,8 @@ def profiles(tables: dict[str, pd.DataFrame], names: dict[str, str]) -> style.Pi
         ax.set_xlabel(f"K0.5 for {names[abscissa]} (mM)")
         if len(table):
             ax.set_xscale("log")
+            if np.ptp(table["value"]) < LESS_THAN_TWO_DECADES:
+                style.plain_ticks(ax.xaxis, np.exp(table["value"]))
             ax.axhline(table["limit"].max(), color=style.GREY, linestyle="--")
             ax.set_ylim(0, 3 * table["limit"].max())
     for condition, colour in palette.items():

@@ -123,7 +123,7 @@ def constants(fits: pd.DataFrame, curves: list[Curve], model: Model) -> tuple[Fi
             axis.errorbar(place, mean["estimate"], error, fmt="s", ms=5, color=colours[mean["group"]], zorder=3)
         unit = fits.loc[fits["parameter"] == parameter, "unit"].iloc[0]
         axis.set(yscale="log", xlim=(-0.5, len(names) - 0.5), ylabel=f"{_named(parameter)} ({unit})")
-        _plain_ticks(axis.yaxis, single["estimate"])
+        style.plain_ticks(axis.yaxis, single["estimate"])
         axis.set_xticks(range(len(names)), names, fontsize="small")
     told = [f"{name}: {_told_constants(fits, name, model)}." for name in names]
     text = (
@@ -157,7 +157,7 @@ def profile(curves: list[Curve], model: Model, unit: str) -> tuple[Figure, str]:
         axis.vlines(np.exp([found.ci_low, found.ci_high]), 0, threshold, color=style.PALETTE[1], ls=":")
         unit_here = "1" if name == "hill" else unit
         axis.set(xlabel=f"{_named(name)} ({unit_here})", xscale="log", ylim=(0, 3 * threshold))
-        _plain_ticks(axis.xaxis, np.exp(values))
+        style.plain_ticks(axis.xaxis, np.exp(values))
         shown = curve.estimates[name]
         told.append(f"{_named(name)} {shown.value:.3g} [{shown.ci_low:.3g}, {shown.ci_high:.3g}], {shown.verdict}")
     axes[0, 0].set_ylabel("(rss(profile) $-$ rss) / s$^2$")
@@ -241,17 +241,3 @@ def _x_axis(axis, x: pd.Series, model: Model, words: dict | None) -> None:
     zero = [low / ZERO_FACTOR] if (x == 0).any() else []
     axis.set_xticks([*zero, *ticks], [*(["0"] * len(zero)), *(f"{t:g}" for t in ticks)])
     axis.xaxis.set_minor_locator(NullLocator())
-
-
-def _plain_ticks(axis, values) -> None:
-    """Label a logarithmic axis that spans less than two decades at a few round numbers."""
-    values = np.asarray(values, float)
-    if not values.size:
-        return
-    low, high = values.min() / 1.1, values.max() * 1.1
-    digits = (1, 2, 5) if high / low > 10 else (1, 1.5, 2, 3, 4, 5, 6, 8)
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    ticks = [d * 10.0**e for e in decades for d in digits if low <= d * 10.0**e <= high]
-    axis.set_ticks(ticks, [f"{t:g}" for t in ticks])
-    axis.set_minor_formatter("")
-    axis.set_minor_locator(NullLocator())

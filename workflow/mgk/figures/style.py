@@ -6,9 +6,11 @@ The palette is that of Okabe and Ito (2008), which readers with a colour vision 
 import io
 from pathlib import Path
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import NullLocator
 
 from mgk.whole_files import whole_file, write_whole
 
@@ -75,6 +77,20 @@ def colours(names) -> dict:
     """Map each distinct name, in the order given, to a colour of the palette (which repeats after seven)."""
     distinct = list(dict.fromkeys(names))
     return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(distinct)}
+
+
+def plain_ticks(axis, values) -> None:
+    """Label a logarithmic axis that spans less than two decades at a few round numbers."""
+    values = np.asarray(values, float)
+    if not values.size:
+        return
+    low, high = values.min() / 1.1, values.max() * 1.1
+    digits = (1, 2, 5) if high / low > 10 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [d * 10.0**e for e in decades for d in digits if low <= d * 10.0**e <= high]
+    axis.set_ticks(ticks, [f"{t:g}" for t in ticks])
+    axis.set_minor_formatter("")
+    axis.set_minor_locator(NullLocator())
 
 
 def cells_and_animals(cells: float, animals: float) -> str:
