@@ -28,7 +28,7 @@ QUANTITIES = (OPEN, OPEN_RATIO, RATE, RATE_RATIO)
 DRAWS = 4000
 DOCUMENT = "validation_synthesis.md"
 # Of each design that meets the model, unless asked otherwise.
-STUDIES = 200
+STUDIES = 1000
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ in common (SD {CALIBRATION} of ln), and K0.5 {K05_MM} mM (SD {SD_LN_K05} of ln).
 {told}
 
 With three animals a stage the degrees of freedom are themselves a guess from three; a t for each source by itself held
-99 to 100 % instead, and is not used.
+99 to 100 % instead, and is not used. It takes many studies to tell: the first 200 held the ratio of ROMK with three
+animals in 90.5 % by chance.
 
 ## What no interval knows of
 
