@@ -325,19 +325,22 @@ def verdict(points):
 
 
 def test_one_concentration_is_weak():
-    assert verdict(cell_points(free_mm=(0, 1), noise=0.005)) == ("weak", "one concentration of the blocker")
+    assert verdict(cell_points(free_mm=(0, 1), noise=0.005)) == (
+        "weak",
+        "one concentration of the blocker; a second, on the other side of Ki(V), would help",
+    )
 
 
 def test_concentrations_that_bracket_nothing_are_weak():
     found, reason = verdict(cell_points(free_mm=(0, 0.005, 0.01), noise=0.0005))
     assert VERDICTS.index(found) >= VERDICTS.index("weak")
-    assert "0.005 to 0.01 mM do not bracket Ki(V) at any potential" in reason
+    assert "0.005 to 0.01 mM do not bracket Ki(V) at any potential; higher ones would help" in reason
 
 
 def test_much_noise_is_weak():
     found, reason = verdict(cell_points(noise=0.1, free_mm=(0, 1, 5, 20), seed=3))
     assert found == "weak"
-    assert re.search(r"noise is \d+\.\d % of the control", reason)
+    assert re.search(r"noise is \d+\.\d % of the control; more sweeps would help", reason)
 
 
 def test_no_block_to_be_seen_is_not_identified():

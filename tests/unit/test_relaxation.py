@@ -242,6 +242,8 @@ def test_too_few_concentrations_and_none_that_bracket_are_not_identified():
     fits = relaxation.dependence_fits(relaxation.fit_dependence(high), "e")
     cells = fits[(fits["unit_id"] != "") & (fits["parameter"] == "k_half")]
     assert (cells["verdict"] == "identified").sum() == 0
+    assert cells["reason"].str.contains("would help").all()
+    assert cells["reason"].str.contains("below the lowest concentration, 1 mM; lower ones would help").any()
 
 
 def test_transients_without_two_rates_are_left_out_and_counted():

@@ -121,7 +121,7 @@ def test_one_concentration_is_a_weak_design():
     fits = salts.fits_table(salts.fit_cells(currents(noise_pa=1.0, solutions=one)))
     cell = fits[(fits["unit_id"] == "c0") & (fits["parameter"] == "ki0_mm")].iloc[0]
     assert cell["verdict"] == "weak"
-    assert "one concentration of each salt" in cell["reason"]
+    assert "one concentration of each salt; a second would help" in cell["reason"]
 
 
 @pytest.mark.parametrize(

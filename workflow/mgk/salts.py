@@ -156,11 +156,11 @@ def _why_no_fit(cell: pd.DataFrame, used: pd.DataFrame) -> str:
     if (used["ligand_side"][used["ligand_total_mm"] > 0] != "external").any():
         return "the blocker is not on the outside"
     if (used["solution"] != CONTROL).all():
-        return "no control: every solution has the blocker"
+        return "no control: every solution has the blocker; record one without"
     if used["level_mv"].nunique() < 3:
-        return "fewer than three potentials: a gain cannot be told from block"
+        return "fewer than three potentials: a gain cannot be told from block; record at more"
     if (used["solution"] == CONTROL).all():
-        return "control alone"
+        return "control alone: record a solution with the blocker"
     return ""
 
 
@@ -245,7 +245,7 @@ def _doubt(cell: SaltCell) -> str:
     ki = np.exp(cell.woodhull.estimates["ln_ki0"] - cell.woodhull.estimates["z_delta"] * driving.min())
     left = 1 / (1 + cell.solutions["ligand_free_mm"].max() / ki)
     if cell.solutions["ligand_total_mm"].nunique() < 2:
-        return "one concentration of each salt"
+        return "one concentration of each salt; a second would help"
     if left < RELIEVED:
         return (
             f"at the most positive potential {100 * left:.0f} % of the current is free of block: record at higher ones"

@@ -186,11 +186,13 @@ def _weaknesses(points: pd.DataFrame, fit: CurveFit) -> list[str]:
     noise = np.sqrt(fit.rss / fit.dof) / control if fit.dof > 0 else np.inf
     reasons = []
     if blocking.size < FEWEST_CONCENTRATIONS:
-        reasons.append("one concentration of the blocker")
+        reasons.append("one concentration of the blocker; a second, on the other side of Ki(V), would help")
     elif not ((blocking[0] < ki) & (ki < blocking[-1])).any():
-        reasons.append(f"{blocking[0]:.3g} to {blocking[-1]:.3g} mM do not bracket Ki(V) at any potential")
+        help_words = f"{'higher' if blocking[-1] <= ki.min() else 'lower'} ones would help"
+        span = f"{blocking[0]:.3g} to {blocking[-1]:.3g} mM"
+        reasons.append(f"{span} do not bracket Ki(V) at any potential; {help_words}")
     if noise > HIGHEST_NOISE:
-        reasons.append(f"noise is {100 * noise:.1f} % of the control")
+        reasons.append(f"noise is {100 * noise:.1f} % of the control; more sweeps would help")
     return reasons
 
 

@@ -8,13 +8,13 @@ Units: rates in 1/s, concentrations in mM, free.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from mgk.fitting import CurveFit, Estimate, fit_curve
+from mgk.fitting import VERDICTS, CurveFit, Estimate, fit_curve
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 
 PHASES = ("fast", "slow")
@@ -29,6 +29,7 @@ class Dependence:
     """The rates of one phase of a preparation against the concentration; `fit` is None where levels are too few.
 
     `fit` has k0, k_saturating, ln_k_half; `k_max` is the same fit written with k_max in place of k_saturating.
+    `range_mm`: the lowest concentration above 0 and the highest.
     """
 
     group: str
@@ -39,6 +40,7 @@ class Dependence:
     left_out: int
     fit: CurveFit | None
     k_max: Estimate | None
+    range_mm: tuple[float, float] = (np.nan, np.nan)
 
     @property
     def model(self) -> str:
@@ -68,8 +70,9 @@ def fit_dependence(rates: pd.DataFrame) -> list[Dependence]:
             used = points[points[f"k_{phase}"].notna() & points["ligand_free_mm"].notna()]
             levels = used["ligand_free_mm"].nunique()
             fit, k_max = _fit(used, phase) if levels >= FEWEST_LEVELS else (None, None)
-            animal = points["animal_id"].iloc[0]
-            found.append(Dependence(group, cell, animal, phase, levels, len(points) - len(used), fit, k_max))
+            animal, free = points["animal_id"].iloc[0], used.loc[used["ligand_free_mm"] > 0, "ligand_free_mm"]
+            ends = (float(free.min()), float(free.max()))
+            found.append(Dependence(group, cell, animal, phase, levels, len(points) - len(used), fit, k_max, ends))
     return found
 
 
@@ -102,11 +105,28 @@ def dependence_fits(dependences: Sequence[Dependence], experiment: str) -> pd.Da
 
 def _estimate(d: Dependence, parameter: str) -> Estimate:
     if d.fit is None:
-        reason = f"{d.levels} concentrations with two separable rates; {FEWEST_LEVELS} are needed"
+        reason = f"{d.levels} concentrations with two separable rates; {FEWEST_LEVELS} are needed: add some"
         return Estimate(*[np.nan] * 4, "not_identified", reason)
     if parameter == "k_max":
         return d.k_max
-    return d.fit.parameters["ln_k_half"].exp() if parameter == "k_half" else d.fit.parameters[parameter]
+    return _half(d) if parameter == "k_half" else d.fit.parameters[parameter]
+
+
+def _half(d: Dependence) -> Estimate:
+    """Return the concentration of half-saturation: weak at the best where those that were used do not bracket it."""
+    half = d.fit.parameters["ln_k_half"].exp()
+    place = np.exp(d.fit.estimates["ln_k_half"])
+    (low, high), told = d.range_mm, ""
+    if place < low:
+        told = f"half-saturation lies below the lowest concentration, {low:.3g} mM; lower ones would help"
+    elif place > high:
+        told = f"half-saturation lies above the highest concentration, {high:.3g} mM; higher ones would help"
+    elif half.verdict != "identified":
+        told = "more concentrations around it, or more shots, would help"
+    if not told:
+        return half
+    verdict = max(half.verdict, "weak", key=VERDICTS.index)
+    return replace(half, verdict=verdict, reason="; ".join(filter(None, (half.reason, told))))
 
 
 def compare_phases(fits: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
