@@ -12,6 +12,7 @@ from test_fitting import RYEGRASS_CM, RYEGRASS_MM
 
 from mgk.curves import compare_conditions, condition_fits, curve_fits, find_model, fit_curves, points_table, shared_fits
 from mgk.curves.fits import direction_of, standard_errors
+from mgk.curves.variances import moderated_variances
 from mgk.tables.problems import InputError
 
 UNITS = ("mM", "pA")
@@ -100,6 +101,24 @@ def test_points_are_weighted_by_the_error_of_their_mean():
     model = find_model("hill", "falling")
     assert one(y, model, sd=sd, n=1).estimates["ic50"].value == pytest.approx(0.72, rel=1e-4)
     assert abs(one(y, model).estimates["ic50"].value / 0.72 - 1) > 0.02
+
+
+def test_variances_of_few_values_are_moderated():
+    rng = np.random.default_rng(1)
+    alike = rng.chisquare(2, 9) / 2
+    even = moderated_variances(alike, np.full(9, 2.0))
+    assert np.ptp(np.log(even)) < 0.5 * np.ptp(np.log(alike)), "what three values make of one variance"
+    assert moderated_variances(7 * alike, np.full(9, 2.0)) == pytest.approx(7 * even)
+    unlike = np.array([1.0, 100.0, 1e4, 1e-2, 1e3]) * rng.chisquare(20, 5) / 20
+    kept = moderated_variances(unlike, np.full(5, 20.0))
+    assert np.abs(np.log(kept / unlike)).max() < 0.1 * np.ptp(np.log(unlike))
+    # What is expected of a variance of 5 degrees whose prior has 8: the mean of both by their degrees.
+    true = 2.0 * 8 / rng.chisquare(8, 40000)
+    seen = true * rng.chisquare(5, true.size) / 5
+    assert moderated_variances(seen, np.full(true.size, 5.0)) == pytest.approx((8 * 2 + 5 * seen) / 13, rel=0.03)
+    zero = np.array([0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(moderated_variances(zero, np.full(3, 5.0)), zero)
+    np.testing.assert_array_equal(moderated_variances(alike[:2], np.full(2, 5.0)), alike[:2])
 
 
 def noisy(ic50, x, seed=3, top=1.0, hill=1.0):

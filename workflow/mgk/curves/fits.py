@@ -1,8 +1,9 @@
 """Each curve with its fit, and the conditions: curves within animals, compared with the animal as the unit.
 
-A point is weighted by the standard error of its mean, sd / sqrt(n), where the table gives sd or n. The verdict is that
-of `mgk.fitting`, and *weak* at best where the design cannot carry the result: the constant beyond the x that were used,
-an end that the curve does not come near, as many parameters as levels of x. Each reason says what would help.
+A point is weighted by the standard error of its mean, sd / sqrt(n), where the table gives sd or n; the variances of a
+curve's points are moderated towards each other (`mgk.curves.variances`), for few values tell little. The verdict is
+that of `mgk.fitting`, and *weak* at best where the design cannot carry the result: the constant beyond the x that were
+used, an end that the curve does not come near, as many parameters as levels of x. Each reason says what would help.
 """
 
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mgk.curves.models import HALVES, Model, find_model
+from mgk.curves.variances import moderated_variances
 from mgk.fitting import CurveFit, Estimate, fit_curve
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 from mgk.study import Study
@@ -73,7 +75,8 @@ def standard_errors(points: pd.DataFrame, weights: str = "sd") -> np.ndarray | N
     sd, n = points["sd"].to_numpy(float), points["n"].to_numpy(float)
     if weights == "none" or (np.isnan(sd).all() and np.isnan(n).all()):
         return None
-    return np.where(np.isnan(sd).all(), 1.0, sd) / np.sqrt(np.where(np.isnan(n), 1.0, n))
+    n = np.where(np.isnan(n), 1.0, n)
+    return np.sqrt((np.ones_like(n) if np.isnan(sd).all() else moderated_variances(sd**2, n - 1)) / n)
 
 
 def fit_curves(points: pd.DataFrame, model: Model, weights: str = "sd") -> list[Curve]:

@@ -78,7 +78,8 @@ def _shared(results: Results) -> str:
 def method(results: Results) -> str:
     """Return model, weights and table."""
     given = results.settings
-    weights = "unweighted" if given.get("weights") == "none" else "weighted by n / sd^2 where given"
+    weighted = "weighted by n / sd^2 where given, variances moderated"
+    weights = "unweighted" if given.get("weights") == "none" else weighted
     return f"model {given['model']}, {weights}, table raw_data/curves.csv"
 
 
