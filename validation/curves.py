@@ -135,9 +135,9 @@ over the top.
 {_table(right)}
 
 Weights from a few sweeps are themselves uncertain: the variances of a curve's points are moderated towards each other,
-and cells are covered (taken as they were, three sweeps gave 88.8 %). An IC50 beyond the range is weak in each cell, which
-says that higher concentrations would help: its interval does not hold, and the cells that are left out are those with
-the largest IC50, so that the mean of the rest is low.
+and cells are covered (taken as they were, three sweeps gave 88.8 %). An IC50 beyond the range is weak in each cell,
+which says that higher concentrations would help: its interval does not hold, and the cells that are left out are those
+with the largest IC50, so that the mean of the rest is low.
 
 ## What the fit is not told
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from validation.excitability import DESIGNS, MISSPECIFIED, document, run_study, summarise
+from validation.excitability import DESIGNS, MISSPECIFIED, document, rest_of_demonstration, run_study, summarise
 
 
 @pytest.fixture(scope="module")
@@ -30,3 +30,10 @@ def test_the_document_keeps_designs_and_errors_apart(rows):
     right, wrong = document(rows).split("## What the analysis is not told")
     assert f"| {DESIGNS[0].label} |" in right
     assert f"| {MISSPECIFIED[0].label} |" in wrong
+
+
+def test_the_rest_of_the_demonstration_is_unbiased_over_other_seeds():
+    found = rest_of_demonstration(60)
+    right = found[found["off_mv"] == 0]
+    assert (right["bias"].abs() < 4 * right["bias_se"] + 0.02).all()
+    assert (right["coverage_p"] > 0.001).all()
