@@ -113,8 +113,10 @@ def measure_stack(
     net = {name: _net(means.pop(name), background, name) for name in WAVELENGTHS}
     registration = _register(net, given, shift_px)
     laid = {name: resampled(net[name], registration.kernels[name]) for name in WAVELENGTHS}
-    labels, threshold = _labels(row, raw_data, laid["340"] + laid["380"], given)
-    regions = _regions(row, labels, laid["340"] + laid["380"])
+    both = laid["340"] + laid["380"]
+    labels, threshold = _labels(row, raw_data, both, given)
+    regions = _regions(row, labels, both)
+    del both
     table, reasons = _second_pass(pair, regions, shading, background, registration, limits, block_bytes)
     traces = _traces(row, table, reasons, regions, given)
     rois = _rois(row, traces, regions, reasons, given)
