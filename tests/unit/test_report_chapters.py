@@ -17,11 +17,12 @@ from mgk.meta.effects import effect_sizes
 from mgk.meta.pooling import pooled_table
 from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
 from mgk.provenance import sha256
-from mgk.report import chapters, checklists, glance
+from mgk.report import chapters, checklists, glance, overview
 from mgk.report.graph import graph_of
 from mgk.report.html import interval_text
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
 from mgk.report.results import Results
+from mgk.report.sweeps import page_files
 from mgk.study import Study
 from mgk.tables import write_table
 from mgk.upstream import raw_files
@@ -237,6 +238,35 @@ def test_the_first_screen_tells_what_verify_found(study):
 def test_an_interval_is_rounded_with_its_estimate():
     assert interval_text(7.7123, 6.98, 8.514) == "7.71 [6.98, 8.51]"
     assert interval_text(3.0, float("nan"), float("nan")) == "3.00"
+
+
+@pytest.mark.parametrize("n", [overview.MOST_ITEMS, overview.MOST_ITEMS + 1])
+def test_a_long_list_of_what_did_not_pass_is_folded(study, monkeypatch, n):
+    failed = pd.DataFrame({"unit": "recording", "name": [f"r{i}" for i in range(n)], "verdict": "warn", "reason": "x"})
+    monkeypatch.setattr(
+        overview, "not_passed", lambda project, section: failed if section == "recordings" else failed[:0]
+    )
+    shown = overview.gaps(study).html
+    assert shown.count("<li>recording r") == n
+    assert (f"<summary>{n} recordings, excluded or with a warning</summary>" in shown) == (n > overview.MOST_ITEMS)
+
+
+def test_the_sweeps_of_many_recordings_are_led_to_and_not_held(study):
+    results = Results(study, ANALYSES["membrane_test"], "test_steps")
+    ids = [f"r{i}" for i in range(200)]
+    write_table(pd.DataFrame({"recording_id": ids}), results.folder / "verdicts.csv")
+    for page in page_files("test_steps", ids):
+        (study.root / page).parent.mkdir(parents=True, exist_ok=True)
+        (study.root / page).write_text("p", encoding="utf-8")
+    lead = chapters.CHAPTERS["membrane_test"].elsewhere(results, "sweeps.svg").html
+    assert re.findall(r'href="([^"]+)"', lead) == [
+        "sweeps/test_steps.0.html",
+        "sweeps/test_steps.1.html",
+        "../quality/test_steps/sweeps.svg",
+    ]
+    assert chapters.CHAPTERS["membrane_test"].elsewhere(results, "numbers.svg").html == ""
+    write_table(pd.DataFrame({"recording_id": ids[:40]}), results.folder / "verdicts.csv")
+    assert chapters.CHAPTERS["membrane_test"].elsewhere(results, "sweeps.svg").html == ""
 
 
 def test_of_recordings_that_all_pass_nothing_is_left_out(study):

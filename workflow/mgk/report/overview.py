@@ -13,6 +13,8 @@ from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
 
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib", "snakemake", "papermill")
+# Of more recordings that did not pass the list is folded.
+MOST_ITEMS = 40
 
 
 def asked_table(project: Study) -> Fragment:
@@ -114,9 +116,16 @@ def gaps(project: Study) -> Fragment:
         )
         parts.append(f"<li>{escape(text)}</li>")
     parts += [f"<li>{escape(line)}.</li>" for line in not_used(project)]
-    for section in UNITS:
-        parts += items_html(not_passed(project, section))
+    for section, unit in UNITS.items():
+        parts += _folded(items_html(not_passed(project, section)), f"{unit}s, excluded or with a warning")
     return Fragment(f"<ul>{''.join(parts)}</ul>" if parts else "<p>Nothing is missing, excluded or left out.</p>")
+
+
+def _folded(items: list[str], what: str) -> list[str]:
+    """Return the items of a list, or, of more than a reader takes in, one item that opens to them."""
+    if len(items) <= MOST_ITEMS:
+        return items
+    return [f"<li><details><summary>{len(items)} {what}</summary><ul>{''.join(items)}</ul></details></li>"]
 
 
 def methods(project: Study) -> Fragment:

@@ -117,9 +117,12 @@ def items_html(rows: pd.DataFrame) -> list[str]:
 
 def _figures(results: Results) -> str:
     """Return the figures with caption, n and origin; of one that has nothing to draw, only its words."""
-    n = CHAPTERS[results.analysis.name].count(results)
-    shown = []
+    parts = CHAPTERS[results.analysis.name]
+    n, shown = parts.count(results), []
     for file, caption in results.analysis.figures.items():
+        if elsewhere := parts.elsewhere(results, file).html:
+            shown.append(elsewhere)
+            continue
         alt = (results.folder / file).with_suffix(".alt.txt").read_text(encoding="utf-8").strip()
         if alt.startswith("Nothing to draw"):
             shown.append(f"<p>{escape(alt)}</p>")

@@ -17,7 +17,8 @@ class Chapter:
     `about` is Markdown, formulas included: the heading, what the analysis does and how to read it. `tables` returns
     what stands below the figures, `count` the n of the chapter in words, `key_numbers` rows for `report.key_numbers`
     (columns that do not apply are left out), `method` how it was computed, a clause made of the settings alone;
-    `opening` what must be read before any figure.
+    `opening` what must be read before any figure, `elsewhere` what leads to a figure that the report does not hold (of
+    one that it holds, nothing).
     """
 
     about: str
@@ -26,6 +27,7 @@ class Chapter:
     key_numbers: Callable[[Results], list[dict]]
     method: Callable[[Results], str]
     opening: Callable[[Results], Fragment] = lambda results: Fragment("")
+    elsewhere: Callable[[Results, str], Fragment] = lambda results, file: Fragment("")
 
 
 def no_key_numbers(results: Results) -> list[dict]:

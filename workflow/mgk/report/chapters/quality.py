@@ -4,7 +4,7 @@ from mgk.report.chapters.chapter import Chapter
 from mgk.report.chapters.fits import count_groups, groups_of, key_fits, parameters_table
 from mgk.report.chapters.windows import measured_in_windows
 from mgk.report.html import Fragment, link_html
-from mgk.report.origins import made_of_several, results_table
+from mgk.report.origins import file_address, made_of_several, results_table
 from mgk.report.results import Results
 from mgk.report.sweeps import page_files
 
@@ -25,19 +25,22 @@ def tables(results: Results) -> Fragment:
     counts = made_of_several(verdicts.rename("recordings").reset_index())
     caption = f"{results.title}. Verdicts of quality"
     shown = results_table(results, "verdicts.csv", counts, caption, {name: name.capitalize() for name in counts}).html
-    shown += _sweeps(results)
     groups = groups_of(results)
     if not groups.empty:
         shown += parameters_table(results, groups, "Passive properties: cells within animals, geometric means").html
     return Fragment(shown)
 
 
-def _sweeps(results: Results) -> str:
-    """Lead to the pages with the sweeps of all recordings, where the figure draws some of them."""
+def sweeps_elsewhere(results: Results, file: str) -> Fragment:
+    """Lead to the pages with the sweeps of all recordings, where there are more than one figure draws."""
+    if file != "sweeps.svg":
+        return Fragment("")
     ids = results.table("verdicts.csv")["recording_id"].to_list()
-    files = [f for f in page_files(results.experiment, ids) if (results.project.root / f).exists()]
-    links = [link_html(str(number), f.removeprefix("results/report/")).html for number, f in enumerate(files, 1)]
-    return f"<p>The sweeps of all {len(ids)} recordings: page {', '.join(links)}.</p>" if links else ""
+    pages = [f for f in page_files(results.experiment, ids) if (results.project.root / f).exists()]
+    links = [link_html(str(n), page.removeprefix("results/report/")).html for n, page in enumerate(pages, 1)]
+    figure = link_html("those to look at first", file_address(results, file)).html
+    words = f"The sweeps of all {len(ids)} recordings: page {', '.join(links)}; {figure}."
+    return Fragment(f"<p>{words}</p>" if links else "")
 
 
-CHAPTER = Chapter(ABOUT, tables, count_groups, key_fits(KEY_FITS), measured_in_windows)
+CHAPTER = Chapter(ABOUT, tables, count_groups, key_fits(KEY_FITS), measured_in_windows, elsewhere=sweeps_elsewhere)
