@@ -111,6 +111,18 @@ def test_each_analysis_has_its_rule_and_its_notebook_and_the_reverse():
     assert {p.stem for p in NOTEBOOKS} == stems
 
 
+def test_each_rule_says_what_its_jobs_ask_of_a_cluster():
+    found = {}
+    for path in (HOUSE / "workflow" / "rules").glob("*.smk"):
+        for name, body in re.findall(
+            r"^rule (\w+):\n((?:    .*\n|\n)+)", path.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            asked = re.search(r'resources:\n +mem_mb=memory\("(\w+)"\),\n +runtime=minutes\("(\w+)"\),\n', body)
+            found[name] = asked and asked[1] == asked[2]
+    assert {*ANALYSES, "measure_recordings", "report"} <= set(found)
+    assert [name for name, asked in found.items() if not asked] == []
+
+
 def test_each_analysis_has_its_chapter_and_the_reverse():
     assert list(CHAPTERS) == list(ANALYSES)
     for name, chapter in CHAPTERS.items():

@@ -10,7 +10,8 @@ rule atpase_activity:
     log:
         "results/logs/atpase_activity/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("atpase_activity"),
         raw=lambda w: content(recipes(w)),
@@ -34,7 +35,8 @@ rule coupled_assay:
     log:
         "results/logs/coupled_assay/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("coupled_assay"),
         raw=lambda w: content(recipes(w)),

@@ -10,7 +10,8 @@ rule magnesium_block:
     log:
         "results/logs/magnesium_block/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("magnesium_block"),
         settings=settings("recordings"),

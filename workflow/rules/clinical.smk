@@ -8,7 +8,8 @@ rule clinical_summary:
     log:
         "results/logs/clinical_summary/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("clinical_summary"),
         raw=lambda w: content([raw_table("clinical", w.experiment)]),
@@ -29,7 +30,8 @@ rule claims:
     log:
         "results/logs/claims/claims.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("claims"),
         raw=lambda w: content([raw_table("claims", "claims")]),
@@ -49,7 +51,8 @@ rule magnesium_forms:
     log:
         "results/logs/magnesium_forms/magnesium_forms.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("magnesium_forms"),
         raw=lambda w: content([raw_table("magnesium_forms", "magnesium_forms")]),

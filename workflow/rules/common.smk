@@ -220,6 +220,29 @@ def largest_mb(files):
     )
 
 
+# What jobs ask of a cluster, and the ceiling that they set themselves; docs/cluster.md has what was measured.
+# A reader holds one file at a time, whose 16-bit samples become doubles; a table in memory is some times its text.
+MEMORY_MB = {"reader": (1500, 8), "table": (1000, 20), "notebook": (1500, 20)}
+# A second a MB is left to a slow file system.
+MINUTES = {"reader": 10, "table": 10, "notebook": 30}
+
+
+def memory(kind):
+    """Give the memory of a job in MB, which grows with its largest raw file, or with all its tables."""
+    least, times = MEMORY_MB[kind]
+
+    def of(wildcards, input):
+        size_mb = largest_mb(input) if kind == "reader" else input.size_mb
+        return least + int(times * size_mb)
+
+    return of
+
+
+def minutes(kind):
+    """Give the time of a job in minutes."""
+    return lambda wildcards, input: MINUTES[kind] + int(input.size_mb / 60)
+
+
 def curve_rows(experiment):
     """Give the rows of curves.csv of an experiment."""
     table = study.table("curves")

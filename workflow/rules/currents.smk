@@ -10,7 +10,8 @@ rule current_voltage:
     log:
         "results/logs/current_voltage/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("current_voltage"),
         settings=settings("recordings"),

@@ -8,7 +8,8 @@ rule curves:
     log:
         "results/logs/curves/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("curves"),
         settings=settings("curves"),

@@ -10,7 +10,8 @@ rule equilibria:
     log:
         "results/logs/equilibria/equilibria.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("equilibria"),
         raw=lambda w: content([raw_table("equilibria", "equilibria")]),

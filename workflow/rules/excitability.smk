@@ -17,7 +17,8 @@ rule measure_current_clamp:
     wildcard_constraints:
         experiment=only_read_by("measure_current_clamp"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory("reader"),
+        runtime=minutes("reader"),
     params:
         code=digest("measure_current_clamp.py"),
         raw=lambda w: content(raw_recordings(w.experiment)),
@@ -44,7 +45,8 @@ rule excitability:
     log:
         "results/logs/excitability/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("excitability"),
         settings=settings("recordings"),

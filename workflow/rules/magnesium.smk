@@ -10,7 +10,8 @@ rule magnesium_calibration:
     log:
         "results/logs/magnesium_calibration/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("magnesium_calibration"),
         raw=lambda w: content(recipes(w)),

@@ -8,7 +8,8 @@ rule read_plates:
     log:
         "results/logs/read_plates/{experiment}.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("reader"),
+        runtime=minutes("reader"),
     params:
         code=digest("read_plates.py"),
         raw=lambda w: content(plate_files(w.experiment)),
@@ -37,7 +38,8 @@ rule all_plates:
     log:
         "results/logs/all_plates/all.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("gather_tables.py"),
     message:
@@ -57,7 +59,8 @@ rule plate_quality:
     log:
         "results/logs/plate_quality/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("plate_quality"),
         settings=settings("plates"),

@@ -12,7 +12,8 @@ rule membrane_test:
     log:
         "results/logs/membrane_test/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("membrane_test"),
         settings=settings("recordings"),

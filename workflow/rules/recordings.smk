@@ -10,10 +10,8 @@ rule measure_recordings:
     log:
         "results/logs/measure_recordings/{experiment}.{batch}.log",
     resources:
-        # One recording at a time; its 16-bit samples become doubles, four times the file.
-        mem_mb=lambda w, input: 2000 + 4 * int(largest_mb(input)),
-        # Milliseconds a MB where the disk is near (`make bench`); a second a MB is left to a slow file system.
-        runtime=lambda w, input: 10 + int(input.size_mb / 60),
+        mem_mb=memory("reader"),
+        runtime=minutes("reader"),
     params:
         code=digest("measure_recordings.py"),
         raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),
@@ -41,7 +39,8 @@ rule gather_recordings:
     log:
         "results/logs/gather_recordings/{experiment}.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("gather_recordings.py"),
         rows=lambda w: recording_rows(w.experiment),
@@ -63,7 +62,8 @@ rule all_recordings:
     log:
         "results/logs/all_recordings/all.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("gather_tables.py"),
     message:

@@ -14,7 +14,8 @@ rule average_shots:
     wildcard_constraints:
         experiment=only_read_by("average_shots"),
     resources:
-        mem_mb=2000,
+        mem_mb=memory("reader"),
+        runtime=minutes("reader"),
     params:
         code=digest("average_shots.py"),
         raw=lambda w: content(raw_recordings(w.experiment)),
@@ -38,7 +39,8 @@ rule relaxation:
     log:
         "results/logs/relaxation/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("relaxation"),
         settings=settings("recordings"),

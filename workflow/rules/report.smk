@@ -21,7 +21,8 @@ rule notebook_pages:
     log:
         "results/logs/notebook_pages/all.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=digest("render_pages.py"),
         title=study.title,
@@ -46,7 +47,8 @@ rule report:
     log:
         "results/logs/report/all.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=digest("90_report.ipynb", "write_report.py"),
         raw=content(f for f in ("raw_data/truth.yaml",) if Path(f).exists()),
@@ -69,7 +71,8 @@ rule provenance:
     log:
         "results/logs/provenance/all.log",
     resources:
-        mem_mb=1000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("write_provenance.py"),
         inputs=input_files,

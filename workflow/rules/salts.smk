@@ -10,7 +10,8 @@ rule salt_comparison:
     log:
         "results/logs/salt_comparison/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("salt_comparison"),
         settings=settings("recordings"),

@@ -7,7 +7,8 @@ rule solve_solutions:
     log:
         "results/logs/solve_solutions/all.log",
     resources:
-        mem_mb=1000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("solve_solutions.py"),
         raw=lambda w: content(recipes(w)),
@@ -29,7 +30,8 @@ rule solutions:
     log:
         "results/logs/solutions/solutions.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("solutions"),
         raw=lambda w: content(recipes(w)),

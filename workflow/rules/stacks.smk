@@ -10,7 +10,8 @@ rule read_stacks:
     log:
         "results/logs/read_stacks/{experiment}.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("reader"),
+        runtime=minutes("reader"),
     params:
         code=digest("read_stacks.py"),
         raw=lambda w: content(stack_files(w.experiment)),
@@ -34,7 +35,8 @@ rule all_stacks:
     log:
         "results/logs/all_stacks/all.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("gather_tables.py"),
     message:
@@ -56,7 +58,8 @@ rule image_stacks:
     log:
         "results/logs/image_stacks/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("image_stacks"),
         settings=settings("stacks"),

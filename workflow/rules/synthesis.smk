@@ -8,7 +8,8 @@ rule synthesis:
     log:
         "results/logs/synthesis/synthesis.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("synthesis"),
         settings=study.config.get("synthesis", {}),

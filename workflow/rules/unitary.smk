@@ -18,7 +18,8 @@ rule analyse_patches:
     wildcard_constraints:
         experiment=only_read_by("analyse_patches"),
     resources:
-        mem_mb=3000,
+        mem_mb=memory("reader"),
+        runtime=minutes("reader"),
     params:
         code=digest("analyse_patches.py"),
         raw=lambda w: content(raw_recordings(w.experiment)),
@@ -47,7 +48,8 @@ rule unitary_conductance:
     log:
         "results/logs/unitary_conductance/{experiment}.log",
     resources:
-        mem_mb=2500,
+        mem_mb=memory("notebook"),
+        runtime=minutes("notebook"),
     params:
         code=notebook_code("unitary_conductance"),
         settings=settings("recordings"),
