@@ -65,10 +65,26 @@ def complete(study: Path, expected: dict[str, bytes]) -> None:
     """Run a study again, plainly, and hold its results against those of an undisturbed run."""
     done = run_study(study)
     assert done.returncode == 0, done.stderr
+    finished_as(study, expected)
+
+
+def finished_as(study: Path, expected: dict[str, bytes]) -> None:
+    """Hold a study against an undisturbed run: its files and their bytes, and that nothing of a run goes on there."""
     assert manifest_problems(study) == []
     found = result_bytes(study)
     assert set(found) == set(expected)
     assert [name for name in expected if found[name] != expected[name]] == []
+    assert left_in(study) == []
+
+
+def left_in(study: Path) -> list[str]:
+    """Return the commands of the processes, jobs and kernels, that work in a study's folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if Path(process.cwd()).is_relative_to(study.resolve()):
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 @contextmanager
@@ -172,9 +188,10 @@ def small_disk(folder: Path, size_kb: int):
 
 
 @needs_root
-@pytest.mark.parametrize("share", [0.05, 0.2, 0.4, 0.6, 0.8, 0.9])
-def test_a_full_disk_is_said_and_with_room_the_run_goes_on(undisturbed, tmp_path, share):
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_full_disk_is_said_and_with_room_the_run_goes_on(undisturbed, tmp_path, moment):
     expected, _ = undisturbed
+    share = random.Random(moment).uniform(0.02, 0.9)
     size_kb = sum(map(len, expected.values())) // 1024
     raw_kb = sum(f.stat().st_size for f in write_study(tmp_path / "model").rglob("*") if f.is_file()) // 1024
     with small_disk(tmp_path / "disk", raw_kb + 100 + int(share * size_kb)) as remount:
@@ -216,15 +233,19 @@ def test_a_job_beyond_its_memory_ceiling_is_named_with_it(undisturbed, tmp_path,
     complete(study, undisturbed[0])
 
 
-def test_of_two_runs_at_once_one_waits_its_turn(undisturbed, tmp_path):
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_of_two_runs_at_once_one_waits_its_turn(undisturbed, tmp_path, moment):
+    expected, seconds = undisturbed
     study = write_study(tmp_path / "study")
-    with running(study) as one, running(study) as other:
-        said = [run.communicate()[1] for run in (one, other)]
+    with running(study) as one:
+        time.sleep(random.Random(moment).uniform(0, seconds / 2) if moment else 0)
+        with running(study) as other:
+            said = [run.communicate()[1] for run in (one, other)]
     codes = [one.returncode, other.returncode]
     assert 0 in codes, said
     if 1 in codes:
         assert "is locked: another run is going on there" in said[codes.index(1)]
-    complete(study, undisturbed[0])
+    finished_as(study, expected)
 
 
 def other_content(study: Path) -> Path:
@@ -234,51 +255,83 @@ def other_content(study: Path) -> Path:
     return files[0]
 
 
-def test_a_raw_file_that_changes_while_it_is_read_makes_no_mixed_results(tmp_path):
-    changed = write_study(tmp_path / "changed")
-    (changed / "raw_data/manifest.sha256").unlink(missing_ok=True)
-    other_content(changed)
-    assert run_study(changed).returncode == 0
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory):
+    """The bytes of an undisturbed run with the other content."""
+    study = write_study(tmp_path_factory.mktemp("changed") / "study")
+    other_content(study)
+    assert run_study(study).returncode == 0
+    return result_bytes(study)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_raw_file_that_changes_while_a_study_runs_makes_no_mixed_results(undisturbed, changed, tmp_path, moment):
     study = write_study(tmp_path / "study")
     with running(study) as run:
-        wait_for(run, "ipykernel_launcher")
+        time.sleep(random.Random(moment).uniform(0, undisturbed[1]))
         other_content(study)
         _, said = run.communicate()
-    assert run.returncode == 1
-    assert "has changed, or is gone, since the run began" in said
-    assert manifest_problems(study) != []
-    complete(study, result_bytes(changed))
+    if run.returncode:
+        assert "has changed, or is gone, since the run began" in said
+        assert manifest_problems(study) != []
+    else:  # it changed before the run had looked at it, or after all had been written
+        assert result_bytes(study) in (changed, undisturbed[0])
+    complete(study, changed)
 
 
-def test_a_raw_file_that_vanishes_is_named_and_nothing_is_lost(undisturbed, tmp_path):
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_raw_file_that_vanishes_is_named_and_nothing_is_lost(undisturbed, tmp_path, moment):
+    expected, seconds = undisturbed
     study = write_study(tmp_path / "study")
     file = sorted((study / RAW).iterdir())[0]
-    aside = file.rename(tmp_path / file.name)
+    with running(study) as run:
+        time.sleep(random.Random(moment).uniform(0, seconds))
+        aside = file.rename(tmp_path / file.name)
+        _, said = run.communicate()
+    if run.returncode:
+        assert file.name in said
+        assert "Traceback" not in said
+        assert manifest_problems(study) != []
+    aside.rename(file)
+    complete(study, expected)
+
+
+def test_a_raw_file_that_is_not_there_is_named_before_anything_runs(tmp_path):
+    study = write_study(tmp_path / "study")
+    file = sorted((study / RAW).iterdir())[0]
+    file.unlink()
     done = run_study(study)
     assert done.returncode == 1
     assert f"{file.name}" in done.stderr
     assert "there is no such file in raw_data" in done.stderr
-    aside.rename(file)
-    with running(study) as run:
-        wait_for(run, "measure_recordings.py")
-        aside = file.rename(tmp_path / file.name)
-        _, said = run.communicate()
-    assert run.returncode == 1
-    assert file.name in said
-    aside.rename(file)
-    complete(study, undisturbed[0])
+    assert "nothing was run" in done.stderr
 
 
-def test_with_the_clock_set_back_a_change_is_seen_all_the_same(tmp_path):
-    changed = write_study(tmp_path / "changed")
-    other_content(changed)
-    assert run_study(changed).returncode == 0
-    study = write_study(tmp_path / "study")
-    assert run_study(study).returncode == 0
+def test_a_raw_file_exchanged_for_an_older_one_is_seen_all_the_same(finished, changed, tmp_path):
+    study = shutil.copytree(finished, tmp_path / "study")
     file = other_content(study)
     an_hour_ago = time.time() - 3600
     os.utime(file, (an_hour_ago, an_hour_ago))
-    complete(study, result_bytes(changed))
+    complete(study, changed)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_with_the_clock_set_back_and_a_kill_nothing_old_is_taken_for_new(
+    finished, undisturbed, changed, tmp_path, moment
+):
+    """The results are of tomorrow, as after the clock was set back by a day; then a raw file changes."""
+    study = shutil.copytree(finished, tmp_path / "study")
+    for file in (study / "results").rglob("*"):
+        then = file.stat().st_mtime + 86400
+        os.utime(file, (then, then))
+    other_content(study)
+    with running(study) as run:
+        time.sleep(random.Random(moment).uniform(0, undisturbed[1]))
+        for process in descendants(run):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        run.wait()
+        complete(study, changed)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -311,28 +364,42 @@ def test_a_result_that_was_edited_is_named(finished, tmp_path, undisturbed):
     complete(study, undisturbed[0])
 
 
-@pytest.mark.parametrize("how", ["a syntax error", "half of it"])
-def test_a_broken_notebook_is_named_and_nothing_else_is_lost(undisturbed, tmp_path, how):
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_notebook_with_a_syntax_error_is_named_and_nothing_else_is_lost(undisturbed, tmp_path, moment):
     study = write_study(tmp_path / "study")
     house, python = house_copy(tmp_path)
     notebook = house / "notebooks/10_recordings_quality.ipynb"
     whole = notebook.read_text(encoding="utf-8")
     book = json.loads(whole)
-    next(c for c in book["cells"] if "Study.open" in "".join(c["source"]))["source"] = ["project = = 1"]
-    notebook.write_text(json.dumps(book) if how == "a syntax error" else whole[: len(whole) // 2], encoding="utf-8")
+    code = [c for c in book["cells"] if c["cell_type"] == "code" and "parameters" not in c["metadata"].get("tags", [])]
+    chance = random.Random(moment)
+    cell = chance.choice(code)
+    cell["source"] = [*cell["source"][: chance.randrange(len(cell["source"]))], "project = = 1"]
+    notebook.write_text(json.dumps(book), encoding="utf-8")
     done = run_study(study, python=python)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    if how == "a syntax error":
-        assert f"FAILED membrane_test {EXPERIMENT}: cell " in done.stderr
-        assert "SyntaxError" in done.stderr
-    else:
-        assert "10_recordings_quality.ipynb: this file is not a whole notebook" in done.stderr
-        assert "nothing was run" in done.stderr
+    assert f"FAILED membrane_test {EXPERIMENT}: cell " in done.stderr
+    assert "SyntaxError" in done.stderr
     notebook.write_text(whole, encoding="utf-8")
     done = run_study(study, python=python)
     assert done.returncode == 0, done.stderr
-    assert result_bytes(study) == undisturbed[0]
+    finished_as(study, undisturbed[0])
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_notebook_that_is_half_a_file_is_named_and_nothing_is_run(tmp_path, moment):
+    study = write_study(tmp_path / "study")
+    house, python = house_copy(tmp_path)
+    notebook = house / "notebooks/10_recordings_quality.ipynb"
+    whole = notebook.read_text(encoding="utf-8")
+    notebook.write_text(whole[: random.Random(moment).randrange(len(whole) - 2)], encoding="utf-8")
+    done = run_study(study, python=python)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "10_recordings_quality.ipynb: this file is not a whole notebook" in done.stderr
+    assert "nothing was run" in done.stderr
+    assert not (study / "results").exists()
 
 
 def test_spaces_and_unicode_in_a_path_make_no_difference(undisturbed, tmp_path):
