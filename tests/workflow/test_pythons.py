@@ -68,4 +68,7 @@ def test_another_python_gives_the_same_tables(here, tmp_path, version):
     assert bad == []
     assert len(found.numbers) > 40
     assert [f.name for f in found.files if f.verdict not in GOOD] == []
-    assert set(result_bytes(here)) == set(result_bytes(study))
+    ours, theirs = result_bytes(here), result_bytes(study)
+    assert set(ours) == set(theirs)
+    # One lock, and Python's own changes reach no number: not within a tolerance, but the same bytes.
+    assert [n for n in ours if n.endswith((".csv", ".svg")) and ours[n] != theirs[n]] == []
