@@ -34,7 +34,8 @@ rule sweeps_page:
     log:
         "results/logs/sweeps_page/{experiment}.{batch}.log",
     resources:
-        mem_mb=2000,
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
     params:
         code=digest("write_sweeps_page.py"),
         settings=settings("recordings"),
