@@ -5,6 +5,7 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -18,6 +19,8 @@ from mgk.meta.pooling import pooled_table
 from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
 from mgk.provenance import sha256
 from mgk.report import chapters, checklists, glance, overview
+from mgk.report.chapters.currents import count_drawn
+from mgk.report.chapters.windows import measured_in_windows
 from mgk.report.graph import graph_of
 from mgk.report.html import interval_text
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
@@ -278,3 +281,28 @@ def test_of_recordings_that_all_pass_nothing_is_left_out(study):
     path.write_text("recording_id,verdict,reason\nr1,pass,\nr2,warn,noise\n", encoding="utf-8")
     assert list(chapters.not_passed(study, "recordings")["name"]) == ["r2"]
     path.unlink() if kept is None else path.write_bytes(kept)
+
+
+def test_the_method_of_recordings_names_what_was_measured_otherwise():
+    settings = {
+        "windows_ms": {"epoch": "B", "baseline": [-5, 0], "peak": [0.3, 5], "steady": [15, 24]},
+        "polarity": "inward",
+        "fit_window": "peak",
+        "overrides": {f"r{i}": {"polarity": "outward"} for i in range(8)},
+    }
+    told = measured_in_windows(SimpleNamespace(settings=settings))
+    assert told == (
+        "windows from the start of epoch B: baseline -5 to 0 ms, peak 0.3 to 5 ms, steady 15 to 24 ms (others for r0, "
+        "r1, r2, r3, r4, r5 ...); peak inward; fitted is the peak; corrections: none"
+    )
+    del settings["overrides"], settings["fit_window"]
+    assert measured_in_windows(SimpleNamespace(settings=settings)).endswith(
+        "15 to 24 ms; peak inward; corrections: none"
+    )
+
+
+def test_the_n_under_a_relation_is_of_what_is_drawn():
+    columns = ["group", "n_cells", "n_animals"]
+    tables = {"groups.csv": pd.DataFrame([("a", 2, 2), ("a", 1, 1)], columns=columns)}
+    results = SimpleNamespace(table=tables.__getitem__, analysis=ANALYSES["current_voltage"])
+    assert count_drawn(results) == "n, a: 2 cells, 2 animals."

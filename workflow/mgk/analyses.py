@@ -132,8 +132,8 @@ ANALYSES = {
             ),
             figures={
                 "current_voltage.svg": "Current in each window against membrane potential, outward positive. Points: "
-                "mean of animals with 95 % interval; thin lines: cells; dotted: Nernst potential of K+; dashed: "
-                "excluded.",
+                "mean of animals with 95 % interval; hollow: of fewer cells; thin lines: cells; dotted: Nernst "
+                "potential of K+, where recipes give it; dashed: excluded.",
                 "gating.svg": "Open or available fraction against membrane potential. Large points: mean of animals "
                 "with 95 % interval; small points: cells; lines: Boltzmann at the V1/2 and k of the group.",
                 "time_constants.svg": "Time constant of the current after a step against membrane potential. Large "

@@ -95,7 +95,7 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
         Table of `mgk.measured_currents.load_time_constants`.
     """
     if table.empty:
-        return nothing("Nothing to draw: no window `kinetics` was asked for in this experiment.")
+        return nothing("Nothing to draw: no window kinetics was asked for in this experiment.")
     used = table[~table["excluded"] & table["tau_ms"].notna()]
     if used.empty:
         return nothing("No sweep has a time constant: see the reasons in time_constants.csv.")

@@ -47,11 +47,12 @@ def current_voltage(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[Figure, 
     cut = [_keep_in_view(row, *tables) for row, tables in zip(axes, by_window, strict=True)]
     legend(fig, axes)
     first = groups[groups["window"] == windows[0]]
+    known = groups["nernst_potassium_mv"].notna().any()
+    nernst = ", the dotted vertical line the Nernst potential of K+" if known else ""
     text = (
         f"Current against membrane potential, in columns of panels {', '.join(names)}, in rows the windows "
         f"{', '.join(windows)}; colours are concentrations of the ligand. Points are means of animals with 95 % "
-        "intervals, thin lines single cells, dashed grey lines excluded recordings, the dotted vertical line the "
-        "Nernst potential of K+. "
+        f"intervals, thin lines single cells, dashed grey lines excluded recordings{nernst}. "
     )
     if _of_fewer(groups).any():
         text += "Hollow points are means of fewer cells than the others of their relation. "

@@ -7,11 +7,11 @@ import pandas as pd
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.chapters.fits import (
     comparisons_table,
-    count_groups,
     counted,
     groups_of,
     key_fits,
     parameters_table,
+    told_counts,
 )
 from mgk.report.chapters.windows import measured_in_windows
 from mgk.report.html import Fragment
@@ -50,6 +50,11 @@ def _comparisons_table(results: Results) -> str:
     return comparisons_table(results, found, leading, "Difference [95 % CI]")
 
 
+def count_drawn(results: Results) -> str:
+    """Return the n of the relations: a cell whose parameters are not identified is drawn all the same."""
+    return told_counts(results, results.table("groups.csv"))
+
+
 def key_numbers(results: Results) -> list[dict]:
     """Return reversal potentials without ligand, beside what Nernst expects of the recipes; and the gating."""
     expected = results.table("groups.csv").drop_duplicates("group").set_index("group")["nernst_potassium_mv"]
@@ -85,4 +90,4 @@ def _shifts(results: Results) -> list[dict]:
     return rows
 
 
-CHAPTER = Chapter(ABOUT, tables, count_groups, key_numbers, measured_in_windows)
+CHAPTER = Chapter(ABOUT, tables, count_drawn, key_numbers, measured_in_windows)

@@ -58,7 +58,12 @@ def key_fits(parameters: KeyFits) -> Callable[[Results], list[dict]]:
 
 def count_groups(results: Results) -> str:
     """Return the n of each group; of many groups, the span."""
-    groups = groups_of(results).groupby("group", sort=False)[["n_cells", "n_animals"]].max()
+    return told_counts(results, groups_of(results))
+
+
+def told_counts(results: Results, table: pd.DataFrame) -> str:
+    """Return the n of each group of a table with the columns group, n_cells, n_animals; of many groups, the span."""
+    groups = table.groupby("group", sort=False)[["n_cells", "n_animals"]].max()
     words = [f"{g}: {counted(results.analysis, n.n_cells, n.n_animals)}" for g, n in groups.iterrows()]
     if len(words) > MOST_GROUPS_NAMED:
         spans = [f"{s.min():.0f} to {s.max():.0f}" for s in (groups["n_cells"], groups["n_animals"])]
