@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from copy import deepcopy
 from pathlib import Path
 
 from mgk import environment
@@ -58,7 +59,8 @@ def write_study(study: Path, recordings: int) -> None:
     for number, (kind, analyses) in enumerate(kinds, 1):
         name = f"e{number:02d}_{kind}"
         like = demo["recordings"]["experiments"][kind]
-        experiments[name] = like | {"analysis": analyses, "title": f"{like['title']} ({number})"}
+        # A copy of its own: YAML would write what experiments share once, and one changed value would change them all.
+        experiments[name] = deepcopy(like) | {"analysis": [*analyses], "title": f"{like['title']} ({number})"}
         own = table[table["experiment"] == kind].to_dict("records")
         for place in range(recordings // len(kinds) + (number <= recordings % len(kinds))):
             copy, which = divmod(place, len(own))
