@@ -2,8 +2,9 @@
 
 - `bases`: small studies that are in order, one a kind of input;
 - `cases`: what a case is, and all of them;
-- `tables`, `yaml_files`, `raw_files`, `workbooks`: the damage, by kind of file;
+- `tables`, `configurations`, `raw_files`, `workbooks`: the damage, by kind of file;
 - `door`: a damaged study through the door of `make check`: refused in our own words, or read as the clean one;
 - `ceiling`: the same for what could eat a machine, in a process with a ceiling of memory and of time;
+- `test_fuzzing`: what nobody thought of: any damage to any file of any base;
 - `page`: docs/hostile_input.md, the table of what each case gives.
 """

@@ -66,18 +66,25 @@ def write(folder: Path, config: dict, **files: str | bytes) -> None:
 
 
 def recordings(folder: Path) -> None:
-    """Two cells in two formats, and segments of one of them."""
+    """Three recordings of two cells."""
     table = csv_of(
         "recording_id,file,experiment,cell_id,animal_id,condition,ligand,ligand_total_mm,ligand_side,configuration,"
         "temperature_c,voltage_channel,date",
-        "r1,r1.abf,e,c1,a1,control,Mg,1.25,internal,inside_out,22.5,,2026-01-31",
+        "r1,r1.csv,e,c1,a1,control,Mg,1.25,internal,inside_out,22.5,voltage_mv,2026-01-31",
         "r2,r2.csv,e,c1,a1,control,Mg,0.3,internal,inside_out,22.5,voltage_mv,2026-01-31",
         "r3,r3.csv,e,c2,a2,high,Mg,0.3,internal,inside_out,22.5,voltage_mv,2026-01-31",
     )
-    segments = csv_of("recording_id,sweep_first,sweep_last,condition", "r1,0,0,control", "r1,1,1,washout")
-    traces = [csv_text({"time_s": TIME_S, "current_pa": c, "voltage_mv": VOLTAGE_MV}) for c in TWO_SWEEPS]
-    files = {"recordings__csv": table, "segments__csv": segments, "r2__csv": traces[0], "r3__csv": traces[1]}
-    write(folder, CURRENT_VOLTAGE, **files)
+    currents = (CODES[0], CODES[0][::-1], -CODES[0])
+    traces = [csv_text({"time_s": TIME_S, "current_pa": c, "voltage_mv": VOLTAGE_MV}) for c in currents]
+    files = {f"r{i}__csv": trace for i, trace in enumerate(traces, start=1)}
+    write(folder, CURRENT_VOLTAGE, recordings__csv=table, **files)
+
+
+def segments(folder: Path) -> None:
+    """Two segments of a recording."""
+    table = csv_of("recording_id,file,experiment,cell_id,animal_id", "r1,r1.abf,e,c1,a1")
+    parts = csv_of("recording_id,sweep_first,sweep_last,condition", "r1,0,0,control", "r1,1,1,washout")
+    write(folder, CURRENT_VOLTAGE, recordings__csv=table, segments__csv=parts)
     write_abf2(folder / "raw_data" / "r1.abf")
 
 
@@ -97,32 +104,40 @@ def recipes(folder: Path) -> None:
 
 
 def plates(folder: Path) -> None:
-    """Two plates with a layout each, one a table and one a TOML file."""
+    """Two plates of one run."""
     table = csv_of(
-        "plate_id,file,experiment,run_id,layout,reads,temperature_c,date",
-        "p1,p1.csv,mg,run1,layout.csv,1=340;2=380,37.5,2026-01-31",
-        "p2,p2.csv,mg,run2,layout.toml,1=340;2=380,37.5,2026-01-31",
+        "plate_id,file,experiment,run_id,reads,temperature_c,date",
+        "p1,p1.csv,q,run1,1=340;2=380,37.5,2026-01-31",
+        "p2,p1.csv,q,run2,1=340;2=380,37.5,2026-01-31",
     )
-    layout = csv_of(
+    write(folder, {"plates": {"experiments": {"q": {"analysis": "plate_quality"}}}}, plates__csv=table, p1__csv=SMALL)
+
+
+def layout(folder: Path) -> None:
+    """A plate with its layout."""
+    table = csv_of(
         "well,role,sample_id,animal_id,condition,replicate,magnesium_total_mm",
         *("A1,background,,,,,", "A2,rmin,,,,,0.0", "A3,rmax,,,,,35.5", "B1,sample,s1,d1,control,1,"),
         *("B2,sample,s2,d2,low,1,", "B3,sample,s2,d2,low,2,"),
     )
-    toml = (
+    _calibrated(folder, "layout.csv", table)
+
+
+def layout_toml(folder: Path) -> None:
+    """A plate whose layout is a TOML file."""
+    wells = (
         '[well.A1]\nrole = "background"\n[well.A2]\nrole = "rmin"\nmagnesium_total_mm = 0.0\n'
         '[well.A3]\nrole = "rmax"\nmagnesium_total_mm = 35.5\n'
         '[block.2x2.B1]\nrole = "sample"\nsample_id = "s3"\nanimal_id = "d3"\ncondition = "control"\n'
     )
+    _calibrated(folder, "layout.toml", wells)
+
+
+def _calibrated(folder: Path, name: str, content: str) -> None:
     settings = {"analysis": "magnesium_calibration", "kd_mm": KD, "rmax_magnesium_mm": 35.5}
-    write(
-        folder,
-        {"plates": {"experiments": {"mg": settings}}},
-        plates__csv=table,
-        layout__csv=layout,
-        layout__toml=toml,
-        p1__csv=SMALL,
-        p2__csv=SMALL,
-    )
+    table = csv_of("plate_id,file,experiment,run_id,layout,reads", f"p1,p1.csv,mg,run1,{name},1=340;2=380")
+    files = {"plates__csv": table, name.replace(".", "__"): content, "p1__csv": SMALL}
+    write(folder, {"plates": {"experiments": {"mg": settings}}}, **files)
 
 
 def curves(folder: Path) -> None:
@@ -330,7 +345,10 @@ def export(folder: Path, form: str) -> None:
 
 
 # What holds several files is named by the file that is damaged, what holds one by its format.
-SEVERAL = (recordings, recipes, plates, curves, trials, claims, magnesium_forms, compartments, stacks, shots)
+SEVERAL = (
+    *(recordings, segments, recipes, plates, layout, layout_toml, curves, trials, claims, magnesium_forms),
+    *(compartments, stacks, shots),
+)
 BASES: dict[str, Callable[[Path], None]] = {make.__name__: make for make in SEVERAL}
 BASES |= {form: (lambda folder, form=form: recording(folder, form)) for form in RECORDING_FORMATS}
 BASES |= {form: (lambda folder, form=form: export(folder, form)) for form in EXPORT_FORMATS}

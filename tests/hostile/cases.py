@@ -87,6 +87,6 @@ def a_folder(path: Path) -> None:
 
 def all_cases() -> list[Case]:
     """Return all cases, in the order of the page."""
-    from hostile import tables, yaml_files
+    from hostile import configurations, raw_files, tables, workbooks
 
-    return [*tables.cases(), *yaml_files.cases()]
+    return [*tables.cases(), *configurations.cases(), *raw_files.cases(), *workbooks.cases()]

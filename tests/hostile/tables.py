@@ -27,9 +27,9 @@ class Table:
 
 TABLES = (
     Table("recordings", "recordings.csv", "animal_id", "ligand_total_mm", "condition"),
-    Table("recordings", "segments.csv", "recording_id", "sweep_first", "condition"),
+    Table("segments", "segments.csv", "recording_id", "sweep_first", "condition"),
     Table("plates", "plates.csv", "run_id", "temperature_c", "reads"),
-    Table("plates", "layout.csv", "sample_id", "magnesium_total_mm", "condition"),
+    Table("layout", "layout.csv", "sample_id", "magnesium_total_mm", "condition"),
     Table("stacks", "stacks.csv", "stack_id", "background_percent"),
     Table("curves", "curves.csv", "animal_id", "y"),
     Table("trials", "trials.csv", "study_id", "mean_treatment", "outcome"),

@@ -12,10 +12,20 @@ what they are. Between them there may be lines of `Background information`. Furt
 `Labels:` gives for each label its filters (`Exc. filter`, `Ems. filter`), and `Filters:` their wavelengths.
 """
 
-import csv
 import re
 
-from mgk.plates.export import PLATE_ROWS, ROWS, Cell, ExportError, Read, split_lines, trimmed, well_name
+from mgk.plates.export import (
+    PLATE_ROWS,
+    ROWS,
+    Cell,
+    ExportError,
+    Read,
+    check_no_stray_row,
+    fields_of,
+    split_lines,
+    trimmed,
+    well_name,
+)
 
 NAME = "PerkinElmer EnVision csv"
 EMPTY_FLAG = "blank"
@@ -39,7 +49,7 @@ def read_cells(text: str) -> list[Cell]:
     """
     lines = split_lines(text)
     delimiter = max(",;\t", key=text.count)
-    return _Export(lines, [next(csv.reader([line], delimiter=delimiter), []) for line in lines]).read()
+    return _Export(lines, [fields_of(line, delimiter, n) for n, line in enumerate(lines, start=1)]).read()
 
 
 class _Export:
@@ -76,6 +86,8 @@ class _Export:
                 self.background = first != ""
             elif self.awaited and not self.title and not self.background:
                 number = self._untitled(number)
+            else:
+                check_no_stray_row(row, number + 1)
             number += 1
         self._check_complete(number)
         return self.cells

@@ -15,6 +15,7 @@ Units: wavelengths in nm, times in s; values as the export prints them (absorban
 """
 
 import codecs
+import csv
 import math
 import re
 from dataclasses import dataclass
@@ -137,6 +138,33 @@ def split_lines(text: str) -> list[str]:
     return re.split(r"\r\n|\n|\r", text)
 
 
+def fields_of(line: str, delimiter: str, number: int) -> list[str]:
+    """Return the fields of line `number` (from 1) of an export; quotes may hold delimiters.
+
+    Raises
+    ------
+    ExportError
+        When a field is longer than any that a reader writes.
+    """
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        raise ExportError(number, f"holds a field longer than {csv.field_size_limit():,} characters") from None
+
+
+def check_no_stray_row(fields: list[str], number: int) -> None:
+    """Refuse a line `number` (from 1) outside a matrix that looks like one of its rows: its wells would be lost.
+
+    Raises
+    ------
+    ExportError
+        When a row letter and three numbers or more stand there.
+    """
+    fields = trimmed(fields)
+    if fields and re.fullmatch("[A-P]", fields[0]) and sum(_NUMBER.fullmatch(f) is not None for f in fields[1:]) > 2:
+        raise ExportError(number, f"row {fields[0]} of a plate stands apart from its matrix; is a line lost, or added?")
+
+
 def trimmed(fields: list[str]) -> list[str]:
     """Return fields without blanks around them and without empty ones at the end."""
     fields = [f.strip() for f in fields]
@@ -214,7 +242,10 @@ def parse_cell(cell: Cell, empty_flag: str) -> tuple[float, str]:
     """
     text = cell.text.strip()
     if _NUMBER.fullmatch(text):
-        return float(text.replace(",", ".")), ""
+        value = float(text.replace(",", "."))
+        if math.isinf(value):
+            raise ExportError(cell.line, f"well {cell.well}: {text[:40]!r} is beyond all numbers")
+        return value, ""
     word = text.lower()
     if word == "":
         return math.nan, empty_flag

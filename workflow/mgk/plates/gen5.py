@@ -13,12 +13,11 @@ which read a line is. `OVRFLW`: above range; `MISSED`: no value; `*0.356*`: mask
 fields by commas or semicolons; csv and workbook hold the tables one column further right.
 """
 
-import csv
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mgk.plates.export import Cell, ExportError, Read, split_lines
+from mgk.plates.export import Cell, ExportError, Read, check_no_stray_row, fields_of, split_lines
 from mgk.plates.gen5_tables import Part, Section, column_numbers, table_at
 
 NAME = "BioTek Gen5 txt"
@@ -79,7 +78,7 @@ def _lines(text: str) -> list[str]:
     """Return the lines as the txt export has them: separated by tabs, tables from the first column on."""
     lines, delimiter = split_lines(text), _HEAD.search(text[:4000])[2]
     if delimiter and delimiter != "\t":
-        lines = ["\t".join(next(csv.reader([line], delimiter=delimiter), [])) for line in lines]
+        lines = ["\t".join(fields_of(line, delimiter, n)) for n, line in enumerate(lines, start=1)]
     shifted, found = False, []
     for line in lines:
         shifted = line.startswith("\t") and (shifted or _SHIFTED.match(line) is not None)
@@ -108,6 +107,7 @@ def _plate(lines: list[str], first: int, end: int, plate: int) -> list[Cell]:
             parts, number = table
             _join(parts, found)
         elif lines[number].strip():
+            check_no_stray_row(fields, number + 1)
             title = lines[number].strip()
         number += 1
     found = [f for f in found if f.cells]

@@ -12,7 +12,6 @@ Limits: fields are separated by commas, semicolons or tabs; decimals take a poin
 separate. Units: nm, s.
 """
 
-import csv
 import re
 
 from mgk.plates.export import (
@@ -23,6 +22,7 @@ from mgk.plates.export import (
     ExportError,
     Read,
     check_line_end,
+    fields_of,
     split_lines,
     trimmed,
     well_name,
@@ -73,7 +73,7 @@ def _rows(text: str) -> list[list[str]]:
     if len(head.strip(" ,;\t").split("\t")) + len(re.findall("[,;]", head)) < 2:  # the name of a read
         head = next((line for line in lines if re.match(r'\s*"?(<>)?"?[,;\t]', line)), head)
     delimiter = max("\t;,", key=head.count)
-    return [[f.strip() for f in next(csv.reader([line], delimiter=delimiter), [])] for line in lines]
+    return [[f.strip() for f in fields_of(line, delimiter, n)] for n, line in enumerate(lines, start=1)]
 
 
 def _long(rows: list[list[str]], header: int, lines: list[str]) -> list[Cell]:

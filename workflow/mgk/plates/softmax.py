@@ -165,6 +165,8 @@ def _by_plate(lines, header: _Header, reads: list[Read], titles, groups, line: i
         time = _time(lines[timed], header.kinetic, timed + 1)
         for row, number in zip(ROWS, group, strict=False):
             fields = _fields(lines[number], 2 + len(reads) * width, number)
+            if any(fields[1 + (i + 1) * width] for i in range(len(reads))):
+                raise ExportError(number + 1, f"row {row} has more than {header.columns} values for a read")
             for i, read in enumerate(reads):
                 values = fields[2 + i * width :][: header.columns]
                 cells += [

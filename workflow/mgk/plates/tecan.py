@@ -18,13 +18,22 @@ label, then tables that may have the label above them. Values are
 `OVER` is above the range of the detector; an empty cell was not measured.
 """
 
-import csv
 import math
 import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mgk.plates.export import ROWS, Cell, ExportError, Read, check_line_end, split_lines, trimmed, well_name
+from mgk.plates.export import (
+    ROWS,
+    Cell,
+    ExportError,
+    Read,
+    check_line_end,
+    fields_of,
+    split_lines,
+    trimmed,
+    well_name,
+)
 
 NAME = "Tecan i-control or SparkControl (xlsx, csv, txt)"
 EMPTY_FLAG = "blank"
@@ -97,11 +106,11 @@ def read_cells(text: str) -> list[Cell]:
     """
     lines = split_lines(text)
     delimiter = _APPLICATION.search(text[:2000])[1] or "\t"
-    return _Export(lines, [_fields(line, delimiter) for line in lines]).read()
+    return _Export(lines, [_fields(line, delimiter, n) for n, line in enumerate(lines, start=1)]).read()
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    return line.split("\t") if delimiter == "\t" else next(csv.reader([line], delimiter=delimiter), [])
+def _fields(line: str, delimiter: str, number: int) -> list[str]:
+    return line.split("\t") if delimiter == "\t" else fields_of(line, delimiter, number)
 
 
 class _Export:

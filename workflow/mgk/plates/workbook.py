@@ -14,10 +14,13 @@ from openpyxl import load_workbook
 from mgk.plates.export import ExportError
 
 OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
-LARGEST_UNPACKED_BYTES = 256_000_000
+LARGEST_UNPACKED_BYTES = 32_000_000
 LARGEST_RATIO = 400
 DAY_ZERO = datetime.datetime(1899, 12, 31)
-MOST_ROWS, MOST_COLUMNS, MOST_SHEETS = 50_000, 4_000, 64
+MOST_ROWS, MOST_COLUMNS, MOST_SHEETS, MOST_CELLS, MOST_PARTS = 50_000, 4_000, 64, 1_000_000, 1_000
+SHEETS = "xl/worksheets/"
+# How a document type starts, in ASCII and in either order of UTF-16.
+DOCTYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("ascii", "utf-16-le", "utf-16-be"))
 
 
 def is_workbook(raw: bytes) -> bool:
@@ -52,7 +55,7 @@ def sheet_texts(raw: bytes) -> list[tuple[str, str]]:
 
 
 def _check_archive(raw: bytes) -> None:
-    """Refuse an archive that is cut, unpacks to too much, or declares entities, without unpacking it as a whole."""
+    """Refuse an archive that is cut, unpacks to too much, or has parts that no export has; a part at a time."""
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             parts = archive.infolist()
@@ -61,10 +64,10 @@ def _check_archive(raw: bytes) -> None:
                 raise ExportError(None, f"unpacks to {size / 1e6:.0f} MB; it is no plate export")
             if "xl/workbook.xml" not in {p.filename for p in parts}:
                 raise ExportError(None, "is an archive, but not an xlsx workbook")
+            if len(parts) > MOST_PARTS:
+                raise ExportError(None, f"has {len(parts)} parts; it is no plate export")
             for part in parts:
-                with archive.open(part) as stream:
-                    if b"<!DOCTYPE" in stream.read(2_000).upper():
-                        raise ExportError(None, "declares a document type; it is no plate export")
+                _check_part(part.filename, archive.read(part))
     except ExportError:
         raise
     except Exception as error:  # zipfile raises several kinds, zlib its own
@@ -73,9 +76,21 @@ def _check_archive(raw: bytes) -> None:
         ) from None
 
 
+def _check_part(name: str, content: bytes) -> None:
+    """Refuse document types (entities come with them), and sheets of more cells than are read.
+
+    What parses a sheet would go through all of it before it gives the first row.
+    """
+    if any(start in content for start in DOCTYPES):
+        raise ExportError(None, "declares a document type; it is no plate export")
+    if name.startswith(SHEETS) and content.count(b"<c") > MOST_CELLS:
+        raise ExportError(None, f"{name} has more than {MOST_CELLS} cells; it is no plate export")
+
+
 def _text(sheet) -> str:
     sheet.reset_dimensions()  # what the file says of its size can be wrong
     rows: list[list[str]] = []
+    size = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         if number > MOST_ROWS:
             if any(value is not None for value in row):
@@ -84,8 +99,17 @@ def _text(sheet) -> str:
         if len(row) > MOST_COLUMNS:
             raise ExportError(number, f"has more than {MOST_COLUMNS} columns; it is no plate export")
         rows.append([_cell(value) for value in row])
-    width = max((len(row) for row in rows), default=0)  # each line has all fields, as in a text that was not cut
+        size += len(row) + sum(map(len, rows[-1]))  # of cells that share a text, each has its own
+        _check_size(sheet, size)
+    width = max((len(row) for row in rows), default=0)
+    _check_size(sheet, size + len(rows) * width)
+    # Each line has all fields, as in a text that was not cut.
     return "".join("\t".join(row + [""] * (width - len(row))) + "\n" for row in rows)
+
+
+def _check_size(sheet, characters: int) -> None:
+    if characters > LARGEST_UNPACKED_BYTES:
+        raise ExportError(None, f"sheet {sheet.title} is a text of more than {LARGEST_UNPACKED_BYTES / 1e6:g} MB")
 
 
 def _cell(value) -> str:

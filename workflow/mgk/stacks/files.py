@@ -25,6 +25,7 @@ INTERLEAVED, SEQUENTIAL = "interleaved", "sequential"
 BLOCK_BYTES = 32 * 2**20
 # What may stand for one run of frames: time, or what plain and ImageJ files call theirs.
 FRAME_AXES = "TZIQR"
+TIFF_HEAD = 8  # bytes before which no image starts
 DTYPES = "uint8, uint16, uint32, int16, int32, float32 or float64"
 
 
@@ -207,6 +208,8 @@ def _layout(tif, path: Path, name: str) -> Channel:
         if not (dtype.kind in "iu" and dtype.itemsize <= 4) and not (dtype.kind == "f" and dtype.itemsize >= 4):
             raise InputError(f"{name}: its numbers are {series.dtype}; allowed: {DTYPES}")
         count = int(np.prod(shape[:-2]))
+        if series.keyframe.bitspersample != dtype.itemsize * 8:
+            raise InputError(f"{name}: says that a pixel has {series.keyframe.bitspersample} bits; allowed: {DTYPES}")
         size, bytes_of_page = path.stat().st_size, int(np.prod(shape[-2:])) * dtype.itemsize
         if series.dataoffset is not None and series.dataoffset + count * bytes_of_page <= size:
             return Channel(path, tuple(range(count)), shape[-2:], dtype, int(series.dataoffset))
@@ -223,6 +226,8 @@ def _check_pages(series, count: int, size: int, name: str) -> None:
         first = missing[0] if missing else len(pages)
         raise InputError(f"{name}: page {first + 1} of {count} is missing; is the file cut off?")
     for i, page in enumerate(pages):
+        if min(page.dataoffsets, default=TIFF_HEAD) < TIFF_HEAD:
+            raise InputError(f"{name}: page {i + 1} of {count} lies within the file's head; is it damaged?")
         ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > size or 0 in page.databytecounts:
             raise InputError(f"{name}: page {i + 1} of {count} ends beyond the file; is the file cut off?")

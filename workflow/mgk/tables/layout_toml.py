@@ -21,6 +21,7 @@ COLUMNS = 24
 PARTS = ("expt", "well", "block", "row", "col")
 REFUSED = {"plate": "several plates", "irow": "interleaved rows", "icol": "interleaved columns"}
 LARGEST_BYTES = 1_000_000
+NEWLINE = b"\n"
 
 _WELL = re.compile(r"([A-Pa-p])(0?[1-9]|1\d|2[0-4])")
 
@@ -41,11 +42,15 @@ def read_wellmap(path: Path) -> list[dict[str, str]]:
         raw = path.read_bytes()
         if len(raw) > LARGEST_BYTES:
             raise LayoutError("is larger than 1 MB; it is no layout")
-        data = tomllib.loads(raw.decode("utf-8"))
+        data = tomllib.loads(raw.decode("utf-8-sig"))
     except OSError as error:
         raise LayoutError(f"cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise LayoutError(f"is not UTF-8 (line {raw[: error.start].count(NEWLINE) + 1})") from None
+    except tomllib.TOMLDecodeError as error:
         raise LayoutError(f"is not TOML: {error}") from None
+    except ValueError:  # of Python's int
+        raise LayoutError("holds a number of thousands of digits") from None
     except RecursionError:
         raise LayoutError("is nested too deeply; it is no layout") from None
     _check_parts(data)

@@ -103,7 +103,9 @@ def scale(volt: float, resolution: int, gains: list[float], offsets: tuple[float
     Gain and offset of the signal conditioner count where there is one, as in the vendor's library (neo and pyABF take
     them always); they are neutral otherwise in all files seen.
     """
-    if not all(math.isfinite(v) and v != 0 for v in (volt, resolution, *gains)) or not all(map(math.isfinite, offsets)):
+    numbers = (volt, *gains)
+    sound = all(math.isfinite(v) and v != 0 for v in numbers) and resolution > 0 and all(map(math.isfinite, offsets))
+    if not sound:
         raise HeaderError(f"has an impossible scale of the signal (gains {gains}, offsets {offsets})")
     gain = volt / math.prod(gains) / resolution
     if not (math.isfinite(gain) and gain != 0):

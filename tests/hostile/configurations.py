@@ -1,4 +1,4 @@
-"""Damage of config.yaml and solutions.yaml: tags, anchors that explode, nesting, keys and numbers that are none."""
+"""Damage of YAML and TOML: tags, anchors that explode, nesting, keys and numbers that are none."""
 
 from collections.abc import Callable
 
@@ -122,8 +122,45 @@ SOLUTIONS = [
 ]
 
 
+TOML = [
+    ("a byte-order mark", on_text(str, "utf-8-sig"), False),
+    ("UTF-16 with its mark", on_text(str, "utf-16"), False),
+    ("Latin-1 text", on_text(lambda text: "# Größe\n" + text, "latin-1"), False),
+    ("ends of lines as in Windows (CRLF)", on_text(lambda text: text.replace("\n", "\r\n")), False),
+    ("ends of lines as in an old Mac (CR)", on_text(lambda text: text.replace("\n", "\r")), False),
+    ("a table twice", after('[well.A1]\nrole = "blank"\n'), False),
+    ("a key twice", after('role = "blank"\nrole = "blank"\n'), False),
+    ("an unknown field", after('roll = "blank"\n'), False),
+    ("an unknown table", after('[wells.A1]\nrole = "blank"\n'), False),
+    ("a well beyond the plate", after('[well.Z99]\nrole = "blank"\n'), False),
+    ("a well that the plate does not have", after('[well.P24]\nrole = "blank"\n'), False),
+    ("a block of 99 by 99", after('[block.99x99.A1]\nrole = "blank"\n'), False),
+    ("a block of a billion", after('[block.1000000000x1.A1]\nrole = "blank"\n'), False),
+    ("a list for a well", after("well = [1]\n"), False),
+    ("a field that is a list", swapped("= 35.5", "= [35.5]"), False),
+    ("a field that is a date", swapped("= 35.5", "= 2026-01-31"), False),
+    ("a field that is not a number (nan)", swapped("= 35.5", "= nan"), False),
+    ("a field that is infinite", swapped("= 35.5", "= inf"), False),
+    ("a field of 5,000 digits", swapped("= 35.5", "= " + "9" * 5000), False),
+    ("a field with a decimal comma", swapped("= 35.5", "= 35,5"), False),
+    ("an id with a path in it", swapped('"s3"', '"../../s3"'), False),
+    ("an id that became a date", swapped('"s3"', '"3-Sep"'), False),
+    ("another file asked for", after('[meta]\ninclude = "/etc/passwd"\n'), False),
+    ("lists 100,000 deep", after("x = " + "[" * 100_000 + "]" * 100_000 + "\n"), True),
+    ("tables 20,000 deep", after(f"[{'.'.join(['a'] * 20_000)}]\n"), True),
+    ("20 MB of keys", after("".join(f"z{i} = {i}\n" for i in range(1_600_000))), True),
+    ("cut off within a word", on_text(lambda text: text[:-5]), False),
+    ("a byte of zero", after("x = \0\n"), False),
+    ("zero bytes", replaced_by(b""), False),
+    ("a folder under its name", a_folder, False),
+    ("no such file", lambda path: path.unlink(), False),
+    ("a picture under its name", replaced_by(PNG), False),
+    ("a table (CSV) under its name", replaced_by(b"well,role\nA1,blank\n"), False),
+]
+
+
 def cases() -> list[Case]:
-    """Return the cases of YAML files."""
+    """Return the cases of YAML and TOML files."""
     found = []
     for file, key, value, own in (
         ("config.yaml", "study", "{title: t, data: simulated}", CONFIG),
@@ -131,4 +168,4 @@ def cases() -> list[Case]:
     ):
         found += [Case("recipes", file, words, damage, heavy) for words, damage, heavy in of_any(key, value)]
         found += [Case("recipes", file, words, damage) for words, damage in own]
-    return found
+    return found + [Case("layout_toml", "raw_data/layout.toml", words, damage, heavy) for words, damage, heavy in TOML]
