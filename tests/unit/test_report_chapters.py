@@ -26,6 +26,7 @@ from mgk.report.html import interval_text
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
 from mgk.report.results import Results
 from mgk.report.sweeps import page_files
+from mgk.statistics import COMPARISON_COLUMNS
 from mgk.study import Study
 from mgk.tables import write_table
 from mgk.upstream import raw_files
@@ -306,3 +307,19 @@ def test_the_n_under_a_relation_is_of_what_is_drawn():
     tables = {"groups.csv": pd.DataFrame([("a", 2, 2), ("a", 1, 1)], columns=columns)}
     results = SimpleNamespace(table=tables.__getitem__, analysis=ANALYSES["current_voltage"])
     assert count_drawn(results) == "n, a: 2 cells, 2 animals."
+
+
+@pytest.mark.parametrize(("dunnett", "heads"), [(0.04, 1), (float("nan"), 0)])
+def test_groups_of_an_atpase_assay_are_compared_as_everywhere_else(study, dunnett, heads):
+    results = Results(study, ANALYSES["atpase_activity"], "microsomes")
+    row = dict.fromkeys(COMPARISON_COLUMNS, 1.0) | {
+        "model": "michaelis_menten_free_magnesium", "quantity": "vmax", "group_a": "control", "group_b": "low",
+        "method": "Welch t test", "reason": "", "difference": 0.68, "ci_low": 0.5, "ci_high": 0.9, "n_animals": 6,
+    }  # fmt: skip
+    results.folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([row | {"p_dunnett": dunnett}]).to_csv(results.folder / "comparisons.csv", index=False)
+    html = chapters.atpase.compared(results)
+    assert "low to control" in html
+    assert "0.680 [0.500, 0.900]" in html
+    assert html.count("p (Dunnett)") == heads
+    assert "p (Holm)" in html

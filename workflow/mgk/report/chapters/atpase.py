@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import count_groups, groups_of, key_fits, parameters_table
+from mgk.report.chapters.fits import comparisons_table, count_groups, groups_of, key_fits, parameters_table
 from mgk.report.html import Fragment
 from mgk.report.origins import made_of_several, results_table
 from mgk.report.results import Results
@@ -31,18 +31,19 @@ def tables(results: Results) -> Fragment:
     models = models[models["unit_id"] == ""].drop(columns="unit_id")
     caption = "Laws against each abscissa, all animals together; F compares within an abscissa, AICc everywhere"
     shown += results_table(results, "models.csv", models, caption).html
-    return Fragment(shown + comparisons_table(results) + gates_table(results) + missing_items(results))
+    return Fragment(shown + compared(results) + gates_table(results) + missing_items(results))
 
 
-def comparisons_table(results: Results) -> str:
+def compared(results: Results) -> str:
     """Return the groups compared, or that there is nothing to compare."""
     found = results.table("comparisons.csv")
     tested = found[found["difference"].notna()]
     if tested.empty:
         return "<p>There is nothing to compare: fewer than two groups with a value of their own.</p>"
-    shown = tested.drop(columns=["experiment", "se", "df"]).dropna(axis="columns", how="all")
-    caption = "Groups compared, the animal being the unit; p adjusted by Holm's method"
-    return results_table(results, "comparisons.csv", shown, caption).html
+    leading = {"Ratio of": [f"{b} to {a}" for a, b in zip(tested["group_a"], tested["group_b"], strict=True)]}
+    leading |= {"Law": tested["model"].str.replace("_", " ")}
+    dunnett = {"p (Dunnett)": tested["p_dunnett"]} if tested["p_dunnett"].notna().any() else {}
+    return comparisons_table(results, tested, leading, "Ratio [95 % CI]", dunnett)
 
 
 def gates_table(results: Results) -> str:

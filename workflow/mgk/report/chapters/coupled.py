@@ -1,6 +1,6 @@
 """The chapter on ATPase activity by the coupled assay."""
 
-from mgk.report.chapters.atpase import comparisons_table, missing_items
+from mgk.report.chapters.atpase import compared, missing_items
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.chapters.fits import count_groups, groups_table, key_fits
 from mgk.report.html import Fragment
@@ -24,7 +24,7 @@ def tables(results: Results) -> Fragment:
     """Show the groups, the groups compared, the ADP standards and what is not told."""
     standards = results.table("adp_standards.csv")
     told = results_table(results, "adp_standards.csv", standards, "Absorbance at 340 nm per nmol of ADP")
-    parts = (groups_table(results).html, comparisons_table(results), told.html, missing_items(results))
+    parts = (groups_table(results).html, compared(results), told.html, missing_items(results))
     return Fragment("".join(parts))
 
 

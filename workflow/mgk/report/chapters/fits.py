@@ -93,10 +93,13 @@ def parameters_table(results: Results, fits: pd.DataFrame, caption: str) -> Frag
     return results_table(results, "fits.csv", shown, f"{results.title}. {caption}", csv=fits[list(SAVED)])
 
 
-def comparisons_table(results: Results, found: pd.DataFrame, leading: dict, effect: str) -> str:
+def comparisons_table(
+    results: Results, found: pd.DataFrame, leading: dict, effect: str, beside: dict | None = None
+) -> str:
     """Return the rows of comparisons.csv as HTML.
 
-    `leading` holds the columns that say what is compared, before the quantity; `effect` heads that of the difference.
+    `leading` holds the columns that say what is compared, before the quantity; `effect` heads that of the difference;
+    `beside` holds columns of the analysis' own after the p values.
     """
     shown = pd.DataFrame(
         leading
@@ -106,6 +109,9 @@ def comparisons_table(results: Results, found: pd.DataFrame, leading: dict, effe
             "Unit": found["unit"],
             "p": found["p"],
             "p (Holm)": found["p_holm"],
+        }
+        | (beside or {})
+        | {
             "n": [counted(results.analysis, f.n_cells, f.n_animals) for f in found.itertuples()],
             "Method": [verdict_text(f.method, f.reason) for f in found.itertuples()],
         }
@@ -117,7 +123,7 @@ def comparisons_table(results: Results, found: pd.DataFrame, leading: dict, effe
 def verdict_text(verdict: str, reason: str) -> str:
     """Return a verdict with its reason, when there is one."""
     words = verdict.replace("_", " ")
-    return f"{words}: {reason}" if reason else words
+    return ": ".join(filter(None, (words, reason)))
 
 
 def counted(analysis: Analysis, n: float, n_animals: float) -> str:

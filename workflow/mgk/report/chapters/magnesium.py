@@ -6,6 +6,7 @@ import pandas as pd
 
 from mgk.fitting import Estimate
 from mgk.report.chapters.chapter import Chapter
+from mgk.report.chapters.fits import comparisons_table
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
@@ -23,10 +24,6 @@ Ca2+ and dye in organelles are not corrected; a table says what they would do.
 SAVED = (
     "condition", "kd_mm", "estimate", "ci_low", "ci_high", "n_animals", "n_samples", "n_below_rmin", "n_above_rmax",
     "reason",
-)  # fmt: skip
-COMPARED = (
-    "group_a", "group_b", "scale", "unit", "difference", "ci_low", "ci_high", "se_animals", "se_calibration", "p_holm",
-    "n_animals", "method", "reason",
 )  # fmt: skip
 SHIFTS = ("condition", "assumed", "free_magnesium_mm", "shift_mm", "corrected_mm", "n_animals", "source")
 DRIFTS = ("role", "quantity", "percent_per_min", "ci_low", "ci_high", "n_wells", "minutes", "verdict", "reason")
@@ -57,8 +54,9 @@ def tables(results: Results, noun: str = "samples") -> Fragment:
     )
     caption = f"{results.title}. Mean free Mg2+ over animals at each published Kd"
     html = results_table(results, "groups.csv", shown, caption, csv=found[list(SAVED)]).html
+    if "comparisons.csv" in results.analysis.tables and len(pairs := results.table("comparisons.csv")):
+        html += _compared(results, pairs)
     captions = {
-        "comparisons.csv": (COMPARED, "Groups compared, the animal being the unit; p by Holm's method over the pairs"),
         "interference.csv": (SHIFTS, "What stands outside of the intervals: shifts of the means (mM), not corrected"),
         "drift.csv": (DRIFTS, "Drift of the calibration wells over the course"),
     }
@@ -68,6 +66,19 @@ def tables(results: Results, noun: str = "samples") -> Fragment:
         if len(table):
             html += results_table(results, name, table[list(columns)], f"{results.title}. {words}").html
     return Fragment(html)
+
+
+def _compared(results: Results, pairs: pd.DataFrame) -> str:
+    """Return the pairs of conditions with the parts of the standard error (on logarithms for ratios)."""
+    leading = {
+        "Compared": [
+            f"{p.group_b} over {p.group_a}" if p.scale == "ratio" else f"{p.group_b} less {p.group_a}"
+            for p in pairs.itertuples()
+        ]
+    }
+    parts = {"SE of animals": pairs["se_animals"], "SE of the calibration": pairs["se_calibration"]}
+    found = pairs.assign(quantity="free Mg2+, " + pairs["scale"]).rename(columns={"n_samples": "n_cells"})
+    return comparisons_table(results, found, leading, "Difference or ratio [95 % CI]", parts)
 
 
 def count(results: Results) -> str:
