@@ -336,7 +336,7 @@ def test_samples_that_are_not_finite_exclude(tmp_path, monkeypatch):
     recording = read_recording(write(tmp_path, voltage))
     voltage[1, 1500] = np.nan
     broken = dataclasses.replace(recording, _read=array_reader([sweep[:, None] for sweep in voltage]), code_limits=None)
-    monkeypatch.setattr(excitability.measure, "read_recording", lambda *_: broken)
+    monkeypatch.setattr(excitability.measure, "read_row", lambda *_: broken)
     measured = measure(tmp_path)
     assert measured.quality["verdict"].tolist() == ["exclude"]
     assert "not finite (sweep 1)" in measured.quality["reason"].iloc[0]

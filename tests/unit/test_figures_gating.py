@@ -110,5 +110,5 @@ def test_time_constants_are_geometric_means_of_animals():
     assert control[0] == pytest.approx(np.sqrt(32) * np.exp(0.5))
     assert drug[1] == pytest.approx(2.0)
     assert "control (3 cells, 2 animals): 9.3 ms at \N{MINUS SIGN}20 mV" in text
-    assert "no window `kinetics`" in time_constants(table.head(0))[1]
+    assert "no window kinetics" in time_constants(table.head(0))[1]
     assert "No sweep" in time_constants(table.assign(tau_ms=np.nan))[1]

@@ -314,12 +314,24 @@ def test_groups_of_an_atpase_assay_are_compared_as_everywhere_else(study, dunnet
     results = Results(study, ANALYSES["atpase_activity"], "microsomes")
     row = dict.fromkeys(COMPARISON_COLUMNS, 1.0) | {
         "model": "michaelis_menten_free_magnesium", "quantity": "vmax", "group_a": "control", "group_b": "low",
+        "scale": "ratio",
         "method": "Welch t test", "reason": "", "difference": 0.68, "ci_low": 0.5, "ci_high": 0.9, "n_animals": 6,
     }  # fmt: skip
     results.folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([row | {"p_dunnett": dunnett}]).to_csv(results.folder / "comparisons.csv", index=False)
     html = chapters.atpase.compared(results)
-    assert "low to control" in html
+    assert "low over control" in html
     assert "0.680 [0.500, 0.900]" in html
     assert html.count("p (Dunnett)") == heads
     assert "p (Holm)" in html
+
+
+def test_a_difference_of_groups_of_the_coupled_assay_is_not_called_a_ratio(study):
+    results = Results(study, ANALYSES["coupled_assay"], "coupled")
+    row = dict.fromkeys(COMPARISON_COLUMNS, 1.0) | {
+        "model": "coupled assay", "quantity": "ouabain_sensitive", "group_a": "control", "group_b": "low",
+        "scale": "difference", "method": "Welch t test", "reason": "", "difference": -2.05, "n_animals": 6,
+    }  # fmt: skip
+    results.folder.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame([row]).to_csv(results.folder / "comparisons.csv", index=False)
+    assert "low minus control" in chapters.atpase.compared(results)

@@ -3,7 +3,14 @@
 import pandas as pd
 
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import comparisons_table, count_groups, groups_of, key_fits, parameters_table
+from mgk.report.chapters.fits import (
+    comparisons_table,
+    count_groups,
+    groups_of,
+    key_fits,
+    pairs_compared,
+    parameters_table,
+)
 from mgk.report.html import Fragment
 from mgk.report.origins import made_of_several, results_table
 from mgk.report.results import Results
@@ -40,10 +47,10 @@ def compared(results: Results) -> str:
     tested = found[found["difference"].notna()]
     if tested.empty:
         return "<p>There is nothing to compare: fewer than two groups with a value of their own.</p>"
-    leading = {"Ratio of": [f"{b} to {a}" for a, b in zip(tested["group_a"], tested["group_b"], strict=True)]}
-    leading |= {"Law": tested["model"].str.replace("_", " ")}
-    dunnett = {"p (Dunnett)": tested["p_dunnett"]} if tested["p_dunnett"].notna().any() else {}
-    return comparisons_table(results, tested, leading, "Ratio [95 % CI]", dunnett)
+    leading = {"Compared": pairs_compared(tested), "Law": tested["model"].str.replace("_", " ")}
+    dunnett = tested.get("p_dunnett", pd.Series(dtype=float))
+    beside = {"p (Dunnett)": dunnett} if dunnett.notna().any() else {}
+    return comparisons_table(results, tested, leading, "Difference or ratio [95 % CI]", beside)
 
 
 def gates_table(results: Results) -> str:

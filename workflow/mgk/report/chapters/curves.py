@@ -9,6 +9,7 @@ from mgk.report.chapters.fits import (
     groups_of,
     groups_table,
     key_fits,
+    pairs_compared,
 )
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
@@ -49,9 +50,7 @@ def _comparisons(results: Results) -> str:
     found = results.table("comparisons.csv")
     if found.empty:
         return "<p>There is nothing to compare: fewer than two conditions with animals.</p>"
-    ratio = found["scale"] == "ratio"
-    words = (found["group_b"] + " over ").where(ratio, found["group_b"] + " minus ") + found["group_a"]
-    return comparisons_table(results, found, {"Compared": words}, "Ratio or difference [95 % CI]")
+    return comparisons_table(results, found, {"Compared": pairs_compared(found)}, "Difference or ratio [95 % CI]")
 
 
 def _shared(results: Results) -> str:

@@ -120,6 +120,12 @@ def comparisons_table(
     return results_table(results, "comparisons.csv", shown, f"{results.title}. {caption}", csv=found).html
 
 
+def pairs_compared(found: pd.DataFrame) -> list[str]:
+    """Return which group is held against which, by a ratio or a difference, of rows of comparisons.csv."""
+    words = {"ratio": "over", "difference": "minus"}
+    return [f"{pair.group_b} {words[pair.scale]} {pair.group_a}" for pair in found.itertuples()]
+
+
 def verdict_text(verdict: str, reason: str) -> str:
     """Return a verdict with its reason, when there is one."""
     words = verdict.replace("_", " ")
