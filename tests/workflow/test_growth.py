@@ -50,6 +50,7 @@ def test_one_more_recording_reruns_its_batch_and_what_rests_on_it(grown):
     (batch,) = (number for number, members in batches(ids).items() if "one_more" in members)
     jobs, text = planned(study)
     rules = {"measure_recordings", "gather_recordings", "all_recordings", "notebook_pages", "report", "provenance"}
+    rules |= {"sweeps_page"}  # one more is more than the figure of quality draws
     rules |= {analysis for analysis, experiment in asked if experiment == EXPERIMENT}
     rules |= {analysis for analysis, _ in asked if EXPERIMENT in dict(project.rests_on(analysis)).values()}
     assert jobs == dict.fromkeys({*rules, "all"}, 1)
