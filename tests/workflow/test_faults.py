@@ -251,9 +251,11 @@ def test_of_two_runs_at_once_one_waits_its_turn(undisturbed, tmp_path, moment):
 
 
 def other_content(study: Path) -> Path:
-    """Exchange a raw file for another one of the same study."""
+    """Exchange a raw file for one of the demonstration that the study does not have."""
     files = sorted((study / RAW).iterdir())
-    shutil.copy(files[1], files[0])
+    names = {file.name for file in files}
+    another = min(file for file in (HOUSE / RAW).glob("step_*.abf") if file.name not in names)
+    shutil.copyfile(another, files[0])
     return files[0]
 
 
