@@ -8,13 +8,13 @@ Units: rates in 1/s, concentrations in mM, free.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from mgk.fitting import VERDICTS, CurveFit, Estimate, fit_curve
+from mgk.fitting import CurveFit, Estimate, fit_curve
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 
 PHASES = ("fast", "slow")
@@ -123,10 +123,7 @@ def _half(d: Dependence) -> Estimate:
         told = f"half-saturation lies above the highest concentration, {high:.3g} mM; higher ones would help"
     elif half.verdict != "identified":
         told = "more concentrations around it, or more shots, would help"
-    if not told:
-        return half
-    verdict = max(half.verdict, "weak", key=VERDICTS.index)
-    return replace(half, verdict=verdict, reason="; ".join(filter(None, (half.reason, told))))
+    return half.weakened(told)
 
 
 def compare_phases(fits: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

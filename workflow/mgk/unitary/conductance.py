@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
 
-from mgk.fitting import VERDICTS, Estimate, fit_curve
+from mgk.fitting import Estimate, fit_curve
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 
 PS_PER_NS = 1e3
@@ -80,13 +80,8 @@ def fit_relation(membrane_mv, amplitude_pa, se_pa) -> Relation:
         reversal = replace(reversal, verdict="weak", reason="far outside the potentials: an extrapolation")
     if name.endswith("rectifying"):
         told = f"{name}: the slope is that of no potential (slopes at the ends differ {ratio:.2g}-fold); see the chord"
-        conductance, reversal = (_weaker(e, told) for e in (conductance, reversal))
+        conductance, reversal = (e.weakened(told) for e in (conductance, reversal))
     return Relation(conductance, reversal, n, p, ratio, name)
-
-
-def _weaker(estimate: Estimate, reason: str) -> Estimate:
-    verdict = max(estimate.verdict, "weak", key=VERDICTS.index)
-    return replace(estimate, verdict=verdict, reason="; ".join(filter(None, (estimate.reason, reason))))
 
 
 def _two_points(v, i, se) -> Relation:
@@ -213,7 +208,7 @@ def _with_levels(found: Relation, used: pd.DataFrame) -> Relation:
     if not weak or weak <= len(used) / 2 or found.conductance.verdict == "not_identified":
         return found
     told = f"{weak} of {len(used)} potentials weak: {used.loc[used['verdict'] == 'weak', 'reason'].iloc[0]}"
-    return replace(found, conductance=_weaker(found.conductance, told), reversal=_weaker(found.reversal, told))
+    return replace(found, conductance=found.conductance.weakened(told), reversal=found.reversal.weakened(told))
 
 
 def _chord(patch: pd.DataFrame, at: float, line: Relation | None) -> Estimate:
@@ -233,7 +228,7 @@ def _chord(patch: pd.DataFrame, at: float, line: Relation | None) -> Estimate:
         told += [weakness] if (weakness := _of_the_line(line)) else []
     elif patch["in_line"].sum() == 1:
         told.append("one potential: rests on the stated reversal potential")
-    return _weaker(chord, "; ".join(filter(None, told))) if told else chord
+    return chord.weakened("; ".join(told))
 
 
 def _of_the_line(line: Relation) -> str:
