@@ -8,7 +8,6 @@ from mgk.report.chapters.fits import (
     count_groups,
     groups_of,
     key_fits,
-    pairs_compared,
     parameters_table,
 )
 from mgk.report.html import Fragment
@@ -47,10 +46,10 @@ def compared(results: Results) -> str:
     tested = found[found["difference"].notna()]
     if tested.empty:
         return "<p>There is nothing to compare: fewer than two groups with a value of their own.</p>"
-    leading = {"Compared": pairs_compared(tested), "Law": tested["model"].str.replace("_", " ")}
+    law = {"Law": tested["model"].str.replace("_", " ")}
     dunnett = tested.get("p_dunnett", pd.Series(dtype=float))
     beside = {"p (Dunnett)": dunnett} if dunnett.notna().any() else {}
-    return comparisons_table(results, tested, leading, "Difference or ratio [95 % CI]", beside)
+    return comparisons_table(results, tested, law, beside)
 
 
 def gates_table(results: Results) -> str:

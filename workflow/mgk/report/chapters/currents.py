@@ -46,8 +46,7 @@ def _comparisons_table(results: Results) -> str:
     found = results.table("comparisons.csv")
     if found.empty:
         return "<p>There is nothing to compare: fewer than two conditions with a quantity of their own.</p>"
-    leading = {"Compared": found["group_b"] + " minus " + found["group_a"], "Model": found["model"]}
-    return comparisons_table(results, found, leading, "Difference [95 % CI]")
+    return comparisons_table(results, found, {"Model": found["model"]})
 
 
 def count_drawn(results: Results) -> str:

@@ -9,7 +9,6 @@ from mgk.report.chapters.fits import (
     groups_of,
     groups_table,
     key_fits,
-    pairs_compared,
 )
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
@@ -50,7 +49,7 @@ def _comparisons(results: Results) -> str:
     found = results.table("comparisons.csv")
     if found.empty:
         return "<p>There is nothing to compare: fewer than two conditions with animals.</p>"
-    return comparisons_table(results, found, {"Compared": pairs_compared(found)}, "Difference or ratio [95 % CI]")
+    return comparisons_table(results, found)
 
 
 def _shared(results: Results) -> str:

@@ -2,7 +2,7 @@
 
 from mgk.excitability import SMALL_MV, Criterion
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import comparisons_table, count_groups, groups_table, key_fits, pairs_compared
+from mgk.report.chapters.fits import comparisons_table, count_groups, groups_table, key_fits
 from mgk.report.html import Fragment
 from mgk.report.origins import results_table
 from mgk.report.results import Results
@@ -50,7 +50,7 @@ def tables(results: Results) -> Fragment:
     told = groups_table(results).html
     found = results.table("comparisons.csv")
     if len(found):
-        told += comparisons_table(results, found, {"Compared": pairs_compared(found)}, "Difference or ratio [95 % CI]")
+        told += comparisons_table(results, found)
     return Fragment(told + results_table(results, "cells.csv", shown, f"{results.title}. Each cell", csv=cells).html)
 
 

@@ -94,18 +94,20 @@ def parameters_table(results: Results, fits: pd.DataFrame, caption: str) -> Frag
 
 
 def comparisons_table(
-    results: Results, found: pd.DataFrame, leading: dict, effect: str, beside: dict | None = None
+    results: Results, found: pd.DataFrame, leading: dict | None = None, beside: dict | None = None
 ) -> str:
     """Return the rows of comparisons.csv as HTML.
 
-    `leading` holds the columns that say what is compared, before the quantity; `effect` heads that of the difference;
-    `beside` holds columns of the analysis' own after the p values.
+    `leading` holds columns of the analysis' own before the quantity, `beside` those after the p values.
     """
     shown = pd.DataFrame(
-        leading
+        {"Compared": _pairs_compared(found)}
+        | (leading or {})
         | {
             "Quantity": found["quantity"],
-            effect: [interval_text(f.difference, f.ci_low, f.ci_high) for f in found.itertuples()],
+            "Difference or ratio [95 % CI]": [
+                interval_text(f.difference, f.ci_low, f.ci_high) for f in found.itertuples()
+            ],
             "Unit": found["unit"],
             "p": found["p"],
             "p (Holm)": found["p_holm"],
@@ -120,7 +122,7 @@ def comparisons_table(
     return results_table(results, "comparisons.csv", shown, f"{results.title}. {caption}", csv=found).html
 
 
-def pairs_compared(found: pd.DataFrame) -> list[str]:
+def _pairs_compared(found: pd.DataFrame) -> list[str]:
     """Return which group is held against which, by a ratio or a difference, of rows of comparisons.csv."""
     words = {"ratio": "over", "difference": "minus"}
     return [f"{pair.group_b} {words[pair.scale]} {pair.group_a}" for pair in found.itertuples()]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from mgk.fitting import Estimate
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import comparisons_table, pairs_compared
+from mgk.report.chapters.fits import comparisons_table
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
@@ -70,10 +70,9 @@ def tables(results: Results, noun: str = "samples") -> Fragment:
 
 def _compared(results: Results, pairs: pd.DataFrame) -> str:
     """Return the pairs of conditions with the parts of the standard error (on logarithms for ratios)."""
-    leading = {"Compared": pairs_compared(pairs)}
     parts = {"SE of animals": pairs["se_animals"], "SE of the calibration": pairs["se_calibration"]}
     found = pairs.assign(quantity="free Mg2+, " + pairs["scale"]).rename(columns={"n_samples": "n_cells"})
-    return comparisons_table(results, found, leading, "Difference or ratio [95 % CI]", parts)
+    return comparisons_table(results, found, beside=parts)
 
 
 def count(results: Results) -> str:

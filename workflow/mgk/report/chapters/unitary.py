@@ -63,8 +63,7 @@ def tables(results: Results) -> Fragment:
     parts = [groups_table(results).html, _relations(results)]
     compared = results.table("comparisons.csv")
     if len(compared):
-        leading = {"Reference": compared["group_a"], "Compared": compared["group_b"]}
-        parts.append(comparisons_table(results, compared, leading, "Ratio [95 % CI]"))
+        parts.append(comparisons_table(results, compared))
     caption = f"{results.title}. Unitary current of each patch at each potential"
     parts.append(results_table(results, "amplitudes.csv", shown.rename(columns=SHOWN), caption, csv=amplitudes).html)
     if len(times):
