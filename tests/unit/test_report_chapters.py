@@ -22,7 +22,7 @@ from mgk.report import chapters, checklists, glance, overview
 from mgk.report.chapters.currents import count_drawn
 from mgk.report.chapters.windows import measured_in_windows
 from mgk.report.graph import graph_of
-from mgk.report.html import interval_text
+from mgk.report.html import interval_text, numbered
 from mgk.report.origins import made_of_several, origin_html, raw_files_section, results_table
 from mgk.report.results import Results
 from mgk.report.sweeps import page_files
@@ -194,7 +194,7 @@ def test_the_first_screen_counts_curves(house):
 
 def test_one_of_a_kind_is_in_the_singular(study):
     assert glance._counts(study) == "1 clinical table; each number has its own n."
-    assert glance._n(2, "clinical table") == "2 clinical tables"
+    assert numbered(2, "clinical table") == "2 clinical tables"
 
 
 def test_cells_without_a_value_are_not_counted_in_the_n_of_a_key_number(house):

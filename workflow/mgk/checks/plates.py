@@ -88,12 +88,17 @@ def _check_medium(study: Study, key: str, medium: str) -> list[Problem]:
 
 def _needed_roles(settings: dict) -> list[str]:
     """Return the roles that the analyses of an experiment need a well of; none: they need no layout."""
-    asked = settings.get("analysis", [])
-    asked = [asked] if isinstance(asked, str) else asked
+    asked = _asked(settings)
     roles = [r for a in asked for r in NEEDED_ROLES.get(a, ())]
     if "magnesium_calibration" in asked:
         roles += NEEDED_STANDARDS.get(settings.get("calibration", "in_situ"), ())
     return roles
+
+
+def _asked(settings: dict) -> list[str]:
+    """Return the analyses that an experiment asks for: one name, or a list of them."""
+    asked = settings.get("analysis", [])
+    return [asked] if isinstance(asked, str) else asked
 
 
 def _check_layouts(
@@ -123,9 +128,8 @@ def _check_assay(plates: pd.DataFrame, layouts: dict[str, pd.DataFrame], setting
     """The layouts of an ATPase assay say of each well what its analysis needs: Mg2+, ATP, time, protein."""
     from mgk.atpase.layouts import OF_ENZYME, layout_problems
 
-    asked = settings.get("analysis", [])
     problems = []
-    for analysis in [a for a in OF_ENZYME if a in ([asked] if isinstance(asked, str) else asked)]:
+    for analysis in [a for a in OF_ENZYME if a in _asked(settings)]:
         for name, row, column, value, allowed in layout_problems(plates, layouts, analysis):
             in_rows = not name.endswith(".toml")
             problems.append(Problem(f"raw_data/{name}", row if in_rows else None, column, value, allowed))

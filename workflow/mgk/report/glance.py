@@ -8,7 +8,7 @@ import pandas as pd
 
 from mgk.checks import not_analysed
 from mgk.report.chapters import UNITS, not_passed
-from mgk.report.html import Fragment, link_html
+from mgk.report.html import Fragment, link_html, numbered
 from mgk.report.results import KINDS, Results, all_results
 from mgk.study import Study
 from mgk.tables import read_table
@@ -66,29 +66,24 @@ def _counts(project: Study) -> str:
     if project.experiments("recordings") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
         ids = [kept[name].nunique() for name in ("recording_id", "cell_id", "animal_id")]
-        said.append(f"{_n(ids[0], 'recording')} of {_n(ids[1], 'cell')} from {_n(ids[2], 'animal')}")
+        said.append(f"{numbered(ids[0], 'recording')} of {numbered(ids[1], 'cell')} from {numbered(ids[2], 'animal')}")
     path = project.results / "plates" / "quality.csv"
     if project.experiments("plates") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
-        said.append(f"{_n(len(kept), 'plate')} with {_n(kept['n_wells'].sum(), 'well')}")
+        said.append(f"{numbered(len(kept), 'plate')} with {numbered(kept['n_wells'].sum(), 'well')}")
     path = project.results / "stacks" / "quality.csv"
     if project.experiments("stacks") and path.exists():
         kept = read_table(path).query("verdict != 'exclude'")
         cells = kept["n_rois"].sum() - kept["n_excluded"].sum()
-        said.append(f"{_n(len(kept), 'image stack')} with {_n(cells, 'cell')}")
+        said.append(f"{numbered(len(kept), 'image stack')} with {numbered(cells, 'cell')}")
     if project.experiments("curves"):
         points = project.table("curves")
         points = points[points["experiment"].isin(project.experiments("curves"))]
         ids = [points[name].nunique() for name in ("curve_id", "animal_id")]
-        said.append(f"{_n(ids[0], 'curve')} from {_n(ids[1], 'animal')}")
+        said.append(f"{numbered(ids[0], 'curve')} from {numbered(ids[1], 'animal')}")
     tables = len(project.experiments("clinical"))
-    said += [_n(tables, "clinical table")] if tables else []
+    said += [numbered(tables, "clinical table")] if tables else []
     return f"{', '.join(said)}; each number has its own n." if said else ""
-
-
-def _n(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural where it is not one."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _outcome(numbers: pd.DataFrame) -> str:
@@ -112,7 +107,7 @@ def _left_out(project: Study) -> str:
     said = []
     for section, unit in UNITS.items():
         counts = Counter(row.verdict for row in not_passed(project, section).itertuples())
-        said += [f"{_n(n, unit)} {VERDICTS[verdict]}" for verdict, n in counts.items()]
+        said += [f"{numbered(n, unit)} {VERDICTS[verdict]}" for verdict, n in counts.items()]
     rows = sum(n for _, _, n in not_analysed(project))
     said += [f"{rows} rows of experiments that nobody asked for"] if rows else []
     return f"{escape('; '.join(said))}. {LEFT_OUT_LINK}" if said else "Nothing."

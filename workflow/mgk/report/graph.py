@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from mgk.analyses import ANALYSES, EXPERIMENT_TABLES
+from mgk.report.html import numbered
 from mgk.study import Study
 from mgk.upstream import own_files
 
@@ -60,7 +61,7 @@ def graph_of(study: Study) -> Graph:
         joined = [pair for pair in study.rests_on(section) if pair in rows]
         n = len([f for f in own_files(study, section, experiment) if f != SHARED])
         if n or not joined:
-            steps[raw] = Step(0, row, f"{experiment}: {n} raw {'file' if n == 1 else 'files'}")
+            steps[raw] = Step(0, row, f"{experiment}: {numbered(n, 'raw file')}")
         if section in READING:
             before = f"read {section} {experiment}"
             steps[before] = Step(1, row, f"{OTHERWISE.get(own[0][0], READING[section])}: {experiment}")

@@ -174,6 +174,11 @@ def format_numbers(values) -> list[str]:
     return [_one_number(v, decimals) for v in values]
 
 
+def numbered(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where it is not one."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def interval_text(estimate: float, low: float, high: float) -> str:
     """Return an estimate with its interval, rounded together; without the interval when there is none."""
     shown, shown_low, shown_high = format_numbers([estimate, low, high])

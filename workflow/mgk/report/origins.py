@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from mgk.provenance import sha256
-from mgk.report.html import Fragment, link_html, table_html
+from mgk.report.html import Fragment, link_html, numbered, table_html
 from mgk.report.results import Results, all_results
 from mgk.study import Study
 from mgk.upstream import raw_files
@@ -84,7 +84,7 @@ def _raw_files(results: Results) -> str:
         },
         dtype=object,
     )
-    summary = f"{results.experiment}: {len(files)} {'file' if len(files) == 1 else 'files'}"
+    summary = f"{results.experiment}: {numbered(len(files), 'file')}"
     table = table_html(rows, f"Raw files of {results.experiment}").html
     # The anchor is inside, so that following a link to it opens the list.
     return f'<details><summary>{summary}</summary><div id="{raw_anchor(results)}">{table}</div></details>'

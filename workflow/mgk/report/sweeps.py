@@ -16,6 +16,7 @@ import pandas as pd
 from mgk.batches import batches
 from mgk.recordings.thumbnails import MOST_PANELS
 from mgk.report.plain_page import page_html
+from mgk.whole_files import write_whole
 
 FOLDER = "results/report/sweeps"
 WIDTH, HEIGHT = 170, 90
@@ -111,8 +112,7 @@ def _number(value: float) -> str:
 
 def write_sweeps_page(page: Path, title: str, tables: dict[str, pd.DataFrame], settings: dict) -> Path:
     """Write the page of a batch from its tables `thumbnails`, `quality` and `measurements`."""
-    from mgk.figures.quality import window_spans
-    from mgk.whole_files import write_whole
+    from mgk.figures.quality import window_spans  # brings matplotlib, which naming the pages does without
 
     windows = window_spans(tables["measurements"], settings)
     return write_whole(page, sweeps_html(title, tables["thumbnails"], tables["quality"], windows))

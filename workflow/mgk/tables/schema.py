@@ -151,7 +151,8 @@ def read_input_table(path: Path, schema: dict, file: str) -> tuple[pd.DataFrame,
     if len(header) > MOST_COLUMNS or (len(header) == 1 and len(columns) > 1 and header[0] not in columns):
         return empty, problems
     filled = [_of_width(row, len(header), file, problems) for row in rows]
-    cells = {column: [row[header.index(column)] for row in filled] for column in dict.fromkeys(header)}
+    places = {column: header.index(column) for column in dict.fromkeys(header)}
+    cells = {column: [row[i] for row in filled] for column, i in places.items()}
     if not rows:
         needed = schema.get("description", "").partition(";")[0].rstrip(".")
         problems.append(Problem(file, None, "", "", f"has a header but no rows yet: {needed[:1].lower()}{needed[1:]}"))
