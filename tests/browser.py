@@ -16,6 +16,7 @@ FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-ne
 HELD = ("file:", "data:", "about:")
 LOAD_S = 60
 KEYS = {"Enter": 13, "Tab": 9}
+ON_PAPER = "on paper"
 AXE = "axe.run(document, {resultTypes: ['violations']}).then(found => JSON.stringify(found.violations))"
 
 
@@ -47,7 +48,10 @@ def look(pages: list[Path], views: dict[int, str], axe: str) -> list[Seen]:
 
 
 def use(page: Path, steps: list[str]) -> list:
-    """Load a page and take steps in it: `Enter` and `Tab` are pressed, the rest is JavaScript, whose values return."""
+    """Load a page and take steps in it; the values of those that are JavaScript return.
+
+    `Enter` and `Tab` are pressed; from `ON_PAPER` on the page is laid out as it is printed.
+    """
 
     async def all_steps(tab):
         await tab.open(page)
@@ -55,6 +59,8 @@ def use(page: Path, steps: list[str]) -> list:
         for step in steps:
             if step in KEYS:
                 await tab.press(step)
+            elif step == ON_PAPER:
+                await tab.call("Emulation.setEmulatedMedia", media="print")
             else:
                 found = await tab.call("Runtime.evaluate", expression=step, returnByValue=True)
                 values.append(found["result"].get("value"))

@@ -13,7 +13,7 @@ from mgk.provenance import manifest_of, run_of, sha256
 from mgk.report.graph import HEIGHT, MOST_LETTERS, WIDTH, graph_of, graph_svg
 from mgk.report.html import CSV_ADDRESS
 from mgk.report.provenance_page import write_provenance_page
-from mgk.report.sorting import SCRIPT
+from mgk.report.tables_script import SCRIPT
 from mgk.study import Study
 
 

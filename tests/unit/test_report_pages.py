@@ -17,7 +17,16 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from mgk.figures import style
 from mgk.report.formulas import FormulaError, mathml
-from mgk.report.html import CSV_ADDRESS, Fragment, figure_html, format_numbers, link_html, table_html
+from mgk.report.html import (
+    CSV_ADDRESS,
+    MOST_ROWS_WHOLE,
+    ROWS_A_PAGE,
+    Fragment,
+    figure_html,
+    format_numbers,
+    link_html,
+    table_html,
+)
 from mgk.report.pages import render_notebook
 from mgk.tables.problems import InputError
 
@@ -328,6 +337,16 @@ def saved_csv(html):
     (link,) = [a for a in Page(html).all("a") if "download" in a]
     data = base64.b64decode(link["href"].removeprefix(CSV_ADDRESS)).decode("utf-8-sig")
     return link["download"], list(csv.reader(io.StringIO(data)))
+
+
+@pytest.mark.parametrize(("rows", "paged"), [(MOST_ROWS_WHOLE, []), (MOST_ROWS_WHOLE + 1, [ROWS_A_PAGE])])
+def test_a_long_table_is_read_by_the_page_and_holds_all_rows_without_a_script(rows, paged):
+    html = table_html(pd.DataFrame({"name": [f"r{i}" for i in range(rows)]}), "Long").html
+    page = Page(html)
+    assert [int(a["data-rows"]) for a in page.all("div") if a.get("class") == "paged"] == paged
+    assert [word for word in page.words if re.fullmatch(r"r\d+", word)] == [f"r{i}" for i in range(rows)]
+    assert not any("hidden" in attributes or "style" in attributes for _, attributes in page.tags)
+    assert len(saved_csv(html)[1]) == 1 + rows
 
 
 def test_a_table_saves_as_csv_in_full_precision():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from studies import small_study
 
 from mgk.provenance import MANIFEST, manifest_of, manifest_problems, require_intact, sha256, write_json
-from mgk.report.sorting import SCRIPT
+from mgk.report.tables_script import SCRIPT
 from mgk.study import Study
 from mgk.tables.problems import InputError, Problem
 from mgk.upstream import code_of, raw_files

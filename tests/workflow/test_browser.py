@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import pytest
-from browser import Seen, find_chromium, look, use
+from browser import ON_PAPER, Seen, find_chromium, look, use
 
 from mgk.report.html import Fragment, table_html
 from mgk.report.pdf import pdf_of
@@ -115,6 +115,78 @@ def test_each_part_of_a_table_is_sorted_below_its_heading(tmp_path):
     page.write_text(page_html("Parts", [table_html(frame, "Parts", parts=parts).html]), encoding="utf-8")
     _, order = use(page, ["document.querySelector('thead button').click()", FIRST_COLUMN])
     assert order == "first c d second a b"
+
+
+ROWS = "[...document.querySelectorAll('tbody tr')].filter(row => row.offsetHeight).map(row => row.cells[0].textContent)"
+FIRST_AND_LAST = f"(({{length, 0: first, [length - 1]: last}}) => `${{length}}: ${{first}} to ${{last}}`)({ROWS})"
+RANGE = "document.querySelector('[role=status]').textContent"
+ENDS = "[...document.querySelectorAll('.pages [aria-disabled]')].map(b => b.getAttribute('aria-disabled')).join(' ')"
+
+
+def focus(button: str) -> str:
+    return f"[...document.querySelectorAll('button')].find(b => b.textContent === '{button}').focus()"
+
+
+def find(words: str) -> str:
+    return f"(i => {{ i.value = '{words}'; i.dispatchEvent(new Event('input')) }})(document.querySelector('input'))"
+
+
+def long_page(folder, parts=None):
+    frame = pd.DataFrame({"name": [f"r{i}" for i in range(1, 251)], "x_mv": np.linspace(-1.0, 248.0, 250)[::-1]})
+    page = folder / "page.html"
+    page.write_text(page_html("Long", [table_html(frame, "Long", parts=parts).html]), encoding="utf-8")
+    return page
+
+
+@needs_chromium
+def test_a_long_table_is_read_by_the_page_with_the_keyboard_and_in_any_order(tmp_path):
+    look_at, focused = [RANGE, FIRST_AND_LAST, ENDS], "document.activeElement.textContent"
+    steps = [*look_at, focus("Next"), "Enter", *look_at, "Enter", *look_at, "Enter", RANGE, focused]
+    steps += [focus("x_mv"), "Enter", *look_at, focus("Next"), "Enter", *look_at, focus("Previous"), "Enter", RANGE]
+    found = [value for value in use(long_page(tmp_path), steps) if value is not None]
+    assert found == [
+        *("Rows 1 to 100 of 250", "100: r1 to r100", "true false"),
+        *("Rows 101 to 200 of 250", "100: r101 to r200", "false false"),
+        *("Rows 201 to 250 of 250", "50: r201 to r250", "false true"),
+        *("Rows 201 to 250 of 250", "Next"),  # there is no further page, and the focus stays
+        *("Rows 1 to 100 of 250", "100: r250 to r151", "true false"),  # sorted through all pages, from the first
+        *("Rows 101 to 200 of 250", "100: r150 to r51", "false false"),
+        "Rows 1 to 100 of 250",
+    ]
+
+
+@needs_chromium
+def test_rows_of_a_long_table_are_found_shown_at_once_and_printed(tmp_path):
+    saved = "document.querySelector('a[download]').href.length"
+    steps = [saved, find(" R24"), RANGE, FIRST_AND_LAST, find("-1"), FIRST_AND_LAST, find("nowhere"), RANGE, ENDS]
+    steps += [find(""), RANGE, focus("All rows"), "Enter", RANGE, FIRST_AND_LAST, "Enter", FIRST_AND_LAST]
+    steps += [find("r7"), saved, ON_PAPER, FIRST_AND_LAST, "document.querySelector('.pages').offsetHeight"]
+    before, *found, after, on_paper, bar = [value for value in use(long_page(tmp_path), steps) if value is not None]
+    assert found == [
+        *("Rows 1 to 11 of 11 found in 250", "11: r24 to r249"),
+        "1: r250 to r250",
+        *("None of 250 rows", "true true"),
+        "Rows 1 to 100 of 250",
+        *("Rows 1 to 250 of 250", "250: r1 to r250"),
+        "100: r1 to r100",
+    ]
+    assert before == after
+    assert (on_paper, bar) == ("250: r1 to r250", 0)
+
+
+@needs_chromium
+def test_of_a_long_table_in_parts_a_page_shows_the_headings_of_its_rows(tmp_path):
+    page = long_page(tmp_path, ["first"] * 90 + ["second"] * 60 + ["third"] * 100)
+    seen = "[...document.querySelectorAll('[scope=rowgroup]')].filter(head => head.offsetHeight)"
+    heads = f"{seen}.map(head => head.textContent).join(' ')"
+    found = use(page, [heads, focus("Next"), "Enter", heads, find("r2"), heads])
+    assert [value for value in found if value] == ["first second", "second third", "first third"]
+
+
+@needs_chromium
+def test_a_long_table_is_accessible(tmp_path, axe):
+    seen = look([long_page(tmp_path)], VIEWS, axe)
+    assert seen == [Seen(s.page, s.width, s.scheme) for s in seen]
 
 
 @needs_chromium

@@ -28,7 +28,7 @@ from mgk.verification.compare import compare
 from mgk.verification.pins import pins_of, read_pins
 
 pytestmark = pytest.mark.workflow
-SORTING = (HOUSE / "workflow/mgk/report/template/sort.js").read_text(encoding="utf-8")
+TABLES = (HOUSE / "workflow/mgk/report/template/tables.js").read_text(encoding="utf-8")
 
 
 def test_every_analysis_has_its_tables_figures_and_page(demonstration):
@@ -185,7 +185,7 @@ def test_the_report_is_one_self_contained_file(demonstration):
     study, _ = demonstration
     for page in (study / "results/report").rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        assert re.findall(r"<script.*?</script>", text, re.DOTALL) in ([], [f"<script>{SORTING}</script>"])
+        assert re.findall(r"<script.*?</script>", text, re.DOTALL) in ([], [f"<script>{TABLES}</script>"])
         assert not re.search(r"(src|srcset|poster)\s*=\s*\"?(https?:)?//", text)
         assert not re.search(r"@import|url\(\s*['\"]?https?:", text)
     report = (study / "results/report/report.html").read_text(encoding="utf-8")

@@ -30,6 +30,9 @@ CSV_ADDRESS = "data:text/csv;charset=utf-8;base64,"
 # With these a spreadsheet takes text for a formula; an apostrophe before it keeps it text (OWASP, "CSV injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LONGEST_NAME = 48
+# A browser shows a long table a page of rows at a time (template/tables.js); one up to half a page longer than a page
+# stands whole, since few rows are not worth a step.
+ROWS_A_PAGE, MOST_ROWS_WHOLE = 100, 150
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def table_html(
 
     Numbers are rounded for showing, column by column, so that the largest keeps three digits and the smallest two.
     Every text is escaped; only a `Fragment` in a cell is taken as HTML (give such a column the dtype object).
+    All rows are there; a browser shows those of a long table a page at a time.
 
     Parameters
     ----------
@@ -129,6 +133,8 @@ def table_html(
     body = "\n".join(_in_parts(rows, parts, len(columns)))
     table = f"<table>\n<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n{body}\n</table>"
     box = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">\n{table}\n</div>'
+    if len(rows) > MOST_ROWS_WHOLE:
+        box = f'<div class="paged" data-rows="{ROWS_A_PAGE}">\n{box}\n</div>'
     return Fragment(f"{box}\n{_csv_link(frame if csv is None else csv, caption)}")
 
 

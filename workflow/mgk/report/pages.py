@@ -1,6 +1,6 @@
 """An executed notebook as one HTML file that holds everything itself: nothing remote, always the same bytes.
 
-The one script of a page is the house's own, which sorts tables (`mgk.report.sorting`).
+The one script of a page is the house's own, which sorts and pages tables (`mgk.report.tables_script`).
 
 Limits: this module does not run notebooks (`mgk.notebooks`), nor choose what a report says (`notebooks/90_report`).
 A part that a page cannot hold (a formula without a MathML counterpart, a script, a picture by address) is an error
@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from mgk.report.html import CSV_ADDRESS
-from mgk.report.sorting import POLICY, SCRIPT
+from mgk.report.tables_script import POLICY, SCRIPT
 from mgk.tables.problems import InputError, Problem
 from mgk.whole_files import write_whole
 
@@ -64,7 +64,7 @@ def render_notebook(notebook: Path, html: Path, *, title: str, home: str | None,
     text, _ = exporter().from_notebook_node(book, resources={"page": page})
     soup = BeautifulSoup(text, features="html.parser")
     _refuse_what_is_not_held(soup, notebook.name)
-    _let_tables_be_sorted(soup)
+    _let_tables_be_used(soup)
     _leave_one_title(soup, title)
     if hide_code:
         _number(soup, "figure", "figcaption")
@@ -133,7 +133,7 @@ def _not_held(element) -> list[str]:
     return found
 
 
-def _let_tables_be_sorted(soup) -> None:
+def _let_tables_be_used(soup) -> None:
     """Add the script of the house, after everything else was found to hold none."""
     script = soup.new_tag("script")
     script.string = SCRIPT

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mgk.report.html import table_html
-from mgk.report.sorting import POLICY, SCRIPT
+from mgk.report.tables_script import POLICY, SCRIPT
 
 STYLE = Path(__file__).parent / "template" / "page.css"
 
@@ -28,12 +28,9 @@ def page_html(title: str, parts: list[str], home: str = "") -> str:
     return head + body + "\n".join(parts) + f"\n</main>\n</div>\n<script>{SCRIPT}</script>\n</body>\n</html>\n"
 
 
-def scrolled_table(frame: pd.DataFrame, caption: str) -> str:
-    """Return a table that scrolls by itself on a narrow screen; of one without rows, a word."""
-    if frame.empty:
-        return "<p>None.</p>"
-    table = table_html(frame, caption).html
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">{table}</div>'
+def table_or_none(frame: pd.DataFrame, caption: str) -> str:
+    """Return a table; of one without rows, a word."""
+    return "<p>None.</p>" if frame.empty else table_html(frame, caption).html
 
 
 def list_html(lines: list[str]) -> str:

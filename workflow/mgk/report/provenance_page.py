@@ -10,7 +10,7 @@ import pandas as pd
 from mgk.provenance import MANIFEST
 from mgk.report.graph import graph_of, graph_svg
 from mgk.report.html import table_html
-from mgk.report.plain_page import list_html, page_html, scrolled_table
+from mgk.report.plain_page import list_html, page_html, table_or_none
 from mgk.study import Study
 from mgk.whole_files import write_whole
 
@@ -39,11 +39,11 @@ def provenance_html(study: Study, manifest: dict, run: dict) -> str:
         list_html(_under(run)),
         f"<details><summary>All packages</summary>{table_html(_packages(run), 'Packages and versions').html}</details>",
         "<h2>What each notebook was given</h2>",
-        scrolled_table(_parameters(run), "Parameters of each executed notebook; paths from results/"),
+        table_or_none(_parameters(run), "Parameters of each executed notebook; paths from results/"),
         "<h2>Inputs</h2>",
-        scrolled_table(_files(manifest["inputs"]), "Every file that was read"),
+        table_or_none(_files(manifest["inputs"]), "Every file that was read"),
         "<h2>Outputs</h2>",
-        scrolled_table(_files(manifest["outputs"]), "Every table, figure, notebook and page that was made"),
+        table_or_none(_files(manifest["outputs"]), "Every table, figure, notebook and page that was made"),
     ]
     return page_html(f"Provenance: {study.title}", parts, home="../report/report.html")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mgk.report.plain_page import list_html, page_html, scrolled_table
+from mgk.report.plain_page import list_html, page_html, table_or_none
 from mgk.tables.problems import Problem
 from mgk.verification.compare import DIFFERS, GOOD, IDENTICAL, MISSING, NOT_PINNED, OTHER_BYTES, WITHIN, Comparison
 from mgk.verification.pins import NUMBERS, RELATIVE_TOLERANCE
@@ -201,9 +201,9 @@ def as_page(verification: Verification) -> str:
         "<h2>Numbers</h2><p>A fresh run of the study, held against the references that are kept with it. The tolerance "
         f"is {RELATIVE_TOLERANCE:g} of the estimate or of the width of its interval, whichever is larger; an n and a "
         "verdict must be equal.</p>",
-        scrolled_table(numbers, "Every key number, its reference and the verdict"),
+        table_or_none(numbers, "Every key number, its reference and the verdict"),
         "<h2>Tables and figures</h2><p>Identical: the same bytes. Equal within tolerance: every cell of the table is. "
         "Bytes decide on the platforms that were pinned, and on no other.</p>",
-        scrolled_table(files, "Every table and figure of the run"),
+        table_or_none(files, "Every table and figure of the run"),
     ]
     return page_html(title, parts)
