@@ -24,7 +24,8 @@ class Analysis:
 
     `name` is also its rule's; `stage` its folder under results/; `unit` what a row of its fits is, in the plural;
     `figures` gives each figure its caption, to which the report adds the n. `raw_tables` are made of an experiment's
-    raw files where they are not those of its section, by the rule `reader`; such an analysis stands alone.
+    raw files where they are not those of its section, by the rule `reader`; such an analysis stands alone. The
+    recordings with one id in the column `together` of recordings.csv are put together: one process reads them.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Analysis:
     once: bool = False
     raw_tables: tuple[str, ...] = ()
     reader: str = ""
+    together: str = "recording_id"
 
     def folder(self, experiment: str) -> str:
         """Return the folder of the results, relative to the study."""
@@ -159,6 +161,7 @@ ANALYSES = {
                 "quality.csv",
             ),
             reader="analyse_patches",
+            together="cell_id",
             figures={
                 "traces.svg": "A stretch of each patch without drift, and its idealisation. Dashed: closed.",
                 "histograms.svg": "All-points histogram of each patch at one potential with the fitted levels.",
@@ -203,6 +206,7 @@ ANALYSES = {
             tables=("rates.csv", "fits.csv", "comparisons.csv"),
             raw_tables=("transients.csv", "quality.csv"),
             reader="average_shots",
+            together="cell_id",
             figures={
                 "transients.svg": "Mean of the shots of each preparation and concentration, with the fit that was "
                 "taken, from the end of the dead time; below, what the fit leaves.",
@@ -462,8 +466,19 @@ def is_relaxation(settings) -> bool:
 
 def reader_of(settings) -> str:
     """Return the rule that reads the raw files of an experiment in place of its section's; '' where there is none."""
+    alone = _alone(settings)
+    return alone.reader if alone else ""
+
+
+def together_by(settings) -> str:
+    """Return the column of recordings.csv by which the recordings of an experiment are put together."""
+    alone = _alone(settings)
+    return alone.together if alone else "recording_id"
+
+
+def _alone(settings) -> Analysis | None:
     name = settings.get("analysis")
-    return ANALYSES[name].reader if isinstance(name, str) and name in ANALYSES else ""
+    return ANALYSES.get(name) if isinstance(name, str) else None
 
 
 def is_unitary(settings) -> bool:

@@ -50,8 +50,9 @@ def own_files(study: Study, section: str, experiment: str) -> list[str]:
 def jobs_of(name: str) -> tuple[str, ...]:
     """Return the rules, each with a script of its name, that the notebook of an analysis waits for."""
     section, reader = ANALYSES[name].section, ANALYSES[name].reader
+    read = (reader, "gather_batches") if reader else READERS.get(section, ())
     solved = ("solve_solutions",) if section in (*READERS, "solutions", "equilibria") else ()
-    return (*((reader,) if reader else READERS.get(section, ())), *solved)
+    return (*read, *solved)
 
 
 def code_of(name: str) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
-from mgk.analyses import ANALYSES, reader_of
+from mgk.analyses import ANALYSES, reader_of, together_by
 from mgk.batches import batches
 from mgk.checks import check_study, study_files
 from mgk.checks.known import problems_of
@@ -92,12 +92,19 @@ def notebook_code(analysis):
     return digest(f"{ANALYSES[analysis].notebook}.ipynb", "run_notebook.py")
 
 
-def only_read_by(reader):
-    """Constrain the wildcard {experiment} to those of recordings that a rule reads in place of the common one."""
+def only_read_by(*readers):
+    """Constrain the wildcard {experiment} to those of recordings that one of some rules reads; '' is the common one."""
     own = [
-        re.escape(name) for name, rule in recording_readers.items() if rule == reader
+        re.escape(name) for name, rule in recording_readers.items() if rule in readers
     ]
     return "|".join(own) or "(?!)"
+
+
+def batch_tables(analysis):
+    """Name the tables that an analysis' own reader makes of a batch, by their kind."""
+    kinds = [Path(name).stem for name in ANALYSES[analysis].raw_tables]
+    folder = "results/recordings/{experiment}/batches"
+    return {kind: f"{folder}/{{batch}}.{kind}.csv" for kind in kinds}
 
 
 def outputs(analysis):
@@ -188,7 +195,9 @@ def recording_rows(experiment, batch=None):
 @cache
 def recording_batches(experiment):
     """Give the ids of the recordings of each batch of an experiment."""
-    return batches([row["recording_id"] for row in recording_rows(experiment)])
+    column = together_by(study.experiment("recordings", experiment))
+    together = {row["recording_id"]: row[column] for row in recording_rows(experiment)}
+    return batches(list(together), together)
 
 
 def batch_files(experiment, kind):

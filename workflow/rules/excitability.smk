@@ -1,19 +1,12 @@
 # In current clamp the potential is recorded and the current injected: measured sweep by sweep, not in windows.
-ruleorder: measure_current_clamp > gather_recordings
-
-
 rule measure_current_clamp:
-    """Read the current-clamp recordings of an experiment once: sweeps, spikes, quality, and what pictures need."""
+    """Read a batch of current-clamp recordings once: sweeps, spikes, quality, and what pictures need."""
     input:
-        lambda w: raw_recordings(w.experiment),
+        lambda w: raw_recordings(w.experiment, int(w.batch)),
     output:
-        excitability="results/recordings/{experiment}/excitability.csv",
-        spikes="results/recordings/{experiment}/spikes.csv",
-        quality="results/recordings/{experiment}/quality.csv",
-        traces="results/recordings/{experiment}/traces.csv",
-        waveforms="results/recordings/{experiment}/waveforms.csv",
+        **batch_tables("excitability"),
     log:
-        "results/logs/measure_current_clamp/{experiment}.log",
+        "results/logs/measure_current_clamp/{experiment}.{batch}.log",
     wildcard_constraints:
         experiment=only_read_by("measure_current_clamp"),
     resources:
@@ -21,13 +14,13 @@ rule measure_current_clamp:
         runtime=minutes("reader"),
     params:
         code=digest("measure_current_clamp.py"),
-        raw=lambda w: content(raw_recordings(w.experiment)),
-        rows=lambda w: recording_rows(w.experiment),
+        raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),
+        rows=lambda w: recording_rows(w.experiment, int(w.batch)),
         settings=settings("recordings"),
         recipes=lambda w: study.solutions(),
         constants=study.constants,
     message:
-        "recordings: measure {wildcards.experiment}, current clamp"
+        "current clamp: measure {wildcards.experiment}, batch {wildcards.batch}"
     script:
         "../scripts/measure_current_clamp.py"
 

@@ -9,6 +9,8 @@ rule measure_recordings:
         thumbnails="results/recordings/{experiment}/batches/{batch}.thumbnails.csv",
     log:
         "results/logs/measure_recordings/{experiment}.{batch}.log",
+    wildcard_constraints:
+        experiment=only_read_by(""),
     resources:
         mem_mb=memory("reader"),
         runtime=minutes("reader"),
@@ -38,6 +40,8 @@ rule gather_recordings:
         corrections="results/recordings/{experiment}/corrections.csv",
     log:
         "results/logs/gather_recordings/{experiment}.log",
+    wildcard_constraints:
+        experiment=only_read_by(""),
     resources:
         mem_mb=memory("table"),
         runtime=minutes("table"),
@@ -51,6 +55,29 @@ rule gather_recordings:
         "recordings: gather and correct {wildcards.experiment}"
     script:
         "../scripts/gather_recordings.py"
+
+
+rule gather_batches:
+    """Join the batches of an experiment that is read in a way of its own: one table, in the order of recordings.csv."""
+    input:
+        lambda w: batch_files(w.experiment, w.kind),
+    output:
+        "results/recordings/{experiment}/{kind}.csv",
+    log:
+        "results/logs/gather_batches/{experiment}.{kind}.log",
+    wildcard_constraints:
+        experiment=only_read_by(*(a.reader for a in ANALYSES.values() if a.reader)),
+        kind=r"\w+",
+    resources:
+        mem_mb=memory("table"),
+        runtime=minutes("table"),
+    params:
+        code=digest("gather_batches.py"),
+        rows=lambda w: recording_rows(w.experiment),
+    message:
+        "recordings: gather {wildcards.experiment}, {wildcards.kind}"
+    script:
+        "../scripts/gather_batches.py"
 
 
 rule all_recordings:

@@ -1,16 +1,12 @@
 # Shots have no command and no membrane: their experiments are averaged, not measured in windows.
-ruleorder: average_shots > gather_recordings
-
-
 rule average_shots:
-    """Read the shots of an experiment once: transients, and the quality of each file."""
+    """Read the shots of a batch once: transients, and the quality of each file."""
     input:
-        lambda w: raw_recordings(w.experiment),
+        lambda w: raw_recordings(w.experiment, int(w.batch)),
     output:
-        transients="results/recordings/{experiment}/transients.csv",
-        quality="results/recordings/{experiment}/quality.csv",
+        **batch_tables("relaxation"),
     log:
-        "results/logs/average_shots/{experiment}.log",
+        "results/logs/average_shots/{experiment}.{batch}.log",
     wildcard_constraints:
         experiment=only_read_by("average_shots"),
     resources:
@@ -18,11 +14,11 @@ rule average_shots:
         runtime=minutes("reader"),
     params:
         code=digest("average_shots.py"),
-        raw=lambda w: content(raw_recordings(w.experiment)),
-        rows=lambda w: recording_rows(w.experiment),
+        raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),
+        rows=lambda w: recording_rows(w.experiment, int(w.batch)),
         settings=settings("recordings"),
     message:
-        "shots: average {wildcards.experiment}"
+        "shots: average {wildcards.experiment}, batch {wildcards.batch}"
     script:
         "../scripts/average_shots.py"
 

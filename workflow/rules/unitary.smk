@@ -1,20 +1,12 @@
 # Single channels are idealised, not measured in windows: what belongs to a patch is put together, each file read once.
-ruleorder: analyse_patches > gather_recordings
-
-
 rule analyse_patches:
-    """Read the patches of an experiment once: drift, levels, idealisation, unitary currents, dwell times, quality."""
+    """Read the patches of a batch once: drift, levels, idealisation, unitary currents, dwell times, quality."""
     input:
-        lambda w: raw_recordings(w.experiment),
+        lambda w: raw_recordings(w.experiment, int(w.batch)),
     output:
-        levels="results/recordings/{experiment}/levels.csv",
-        dwell_times="results/recordings/{experiment}/dwell_times.csv",
-        events="results/recordings/{experiment}/events.csv",
-        histograms="results/recordings/{experiment}/histograms.csv",
-        excerpts="results/recordings/{experiment}/excerpts.csv",
-        quality="results/recordings/{experiment}/quality.csv",
+        **batch_tables("unitary_conductance"),
     log:
-        "results/logs/analyse_patches/{experiment}.log",
+        "results/logs/analyse_patches/{experiment}.{batch}.log",
     wildcard_constraints:
         experiment=only_read_by("analyse_patches"),
     resources:
@@ -22,13 +14,13 @@ rule analyse_patches:
         runtime=minutes("reader"),
     params:
         code=digest("analyse_patches.py"),
-        raw=lambda w: content(raw_recordings(w.experiment)),
-        rows=lambda w: recording_rows(w.experiment),
+        raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),
+        rows=lambda w: recording_rows(w.experiment, int(w.batch)),
         settings=settings("recordings"),
         recipes=lambda w: study.solutions(),
         constants=study.constants,
     message:
-        "patches: analyse {wildcards.experiment}"
+        "patches: analyse {wildcards.experiment}, batch {wildcards.batch}"
     script:
         "../scripts/analyse_patches.py"
 

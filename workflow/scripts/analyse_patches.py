@@ -1,4 +1,4 @@
-"""Analyse the patches of one experiment: every raw file is read here and nowhere else."""
+"""Analyse the patches of one batch: every raw file is read here and nowhere else."""
 
 from pathlib import Path
 

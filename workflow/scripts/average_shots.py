@@ -1,4 +1,4 @@
-"""Average the shots of one experiment: every raw file is read here and nowhere else."""
+"""Average the shots of one batch: every raw file is read here and nowhere else."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Measure the current-clamp recordings of one experiment: every raw file is read here and nowhere else."""
+"""Measure the current-clamp recordings of one batch: every raw file is read here and nowhere else."""
 
 from pathlib import Path
 

@@ -39,7 +39,7 @@ SAME = ["cell_id", "condition", "ligand_total_mm", "bath_solution"]
 def average_shots(
     rows: Iterable[Mapping], raw_data: Path | str, settings: Mapping
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the files of an experiment once; return its transients and the quality of each file.
+    """Read the files of whole transients once; return the transients and the quality of each file.
 
     Parameters
     ----------

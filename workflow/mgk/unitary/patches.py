@@ -2,7 +2,7 @@
 
 A patch is a cell_id of recordings.csv in one condition. Its parts (sweeps, segments, files) at like potentials are one
 level. A part is the window of a sweep or segment where the experiment has one, else the whole of it; its command must
-not move. Every raw file is opened once.
+not move. Every raw file is opened once, and one cell_id after the other, so that one is held in memory.
 
 Currents in pA across the membrane, outward positive; potentials in mV, inside against outside, junction potential
 corrected where the experiment asks for it.
@@ -37,6 +37,10 @@ from mgk.unitary.resolution import SIGMA_TIMES_FC, combined_hz
 QUALITY_COLUMNS = (
     "recording_id", "experiment", "cell_id", "animal_id", "condition", "parts", "filter_hz", "verdict", "reason",
 )  # fmt: skip
+COLUMNS = {
+    "levels": LEVEL_COLUMNS, "dwell_times": DWELL_COLUMNS, "events": EVENT_COLUMNS, "histograms": HISTOGRAM_COLUMNS,
+    "excerpts": EXCERPT_COLUMNS,
+}  # fmt: skip
 # Commands that move further than this are no level.
 STEADY_COMMAND_MV = 1.0
 # A part with a larger share of samples at the converter's limit is left out (assumed, no source).
@@ -48,7 +52,7 @@ FEWEST_SAMPLES = 200
 
 @dataclass(frozen=True)
 class Tables:
-    """What an experiment gives; each field is the kind of its file."""
+    """What some recordings give; each field is the kind of its file."""
 
     levels: pd.DataFrame
     dwell_times: pd.DataFrame
@@ -73,11 +77,12 @@ class _Part:
 def analyse_patches(
     rows: Iterable[Mapping], raw_data: Path | str, settings: Mapping, recipes: Mapping, constants: str = "webmaxc"
 ) -> Tables:
-    """Read the recordings of an experiment once; return its levels, dwell times, events and pictures' numbers.
+    """Read whole patches once; return their levels, dwell times, events and pictures' numbers.
 
     Parameters
     ----------
-    rows: rows of recordings.csv, under `segments` their rows of segments.csv; their `file` is relative to `raw_data`.
+    rows: rows of recordings.csv, all of each cell_id; under `segments` their rows of segments.csv; their `file` is
+        relative to `raw_data`.
     settings: the experiment of config.yaml: `unitary`, `polarity`, `corrections.junction_potential`.
     recipes, constants: raw_data/solutions.yaml and the set of constants, for junction potentials.
 
@@ -86,23 +91,22 @@ def analyse_patches(
     InputError
         When a file is unreadable or asks for what it does not hold (see `check_patch`).
     """
-    parts, quality = [], []
+    cells: dict[str, list[Mapping]] = {}
     for row in rows:
-        path = Path(raw_data) / row["file"]
-        recording = read_row(row, path)
-        found, judged = _parts_of(row, recording, settings, recipes, constants)
-        parts += found
-        quality.append(judged)
-    tables = {kind: [] for kind in ("levels", "dwell_times", "events", "histograms", "excerpts")}
-    for head, level in _by_level(parts):
-        for kind, found in level_tables(head, level, settings).items():
-            tables[kind].append(found)
-    columns = {
-        "levels": LEVEL_COLUMNS, "dwell_times": DWELL_COLUMNS, "events": EVENT_COLUMNS,
-        "histograms": HISTOGRAM_COLUMNS, "excerpts": EXCERPT_COLUMNS,
-    }  # fmt: skip
+        cells.setdefault(row["cell_id"], []).append(row)
+    tables, quality = {kind: [] for kind in COLUMNS}, []
+    for own in cells.values():
+        parts = []
+        for row in own:
+            recording = read_row(row, Path(raw_data) / row["file"])
+            found, judged = _parts_of(row, recording, settings, recipes, constants)
+            parts += found
+            quality.append(judged)
+        for head, level in _by_level(parts):
+            for kind, table in level_tables(head, level, settings).items():
+                tables[kind].append(table)
     joined = {
-        kind: pd.concat(found, ignore_index=True)[list(columns[kind])] if found else pd.DataFrame(columns=columns[kind])
+        kind: pd.concat(found, ignore_index=True)[list(COLUMNS[kind])] if found else pd.DataFrame(columns=COLUMNS[kind])
         for kind, found in tables.items()
     }
     joined["dwell_times"] = _of_several_channels(joined["dwell_times"], joined["levels"])
