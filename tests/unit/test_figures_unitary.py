@@ -57,6 +57,18 @@ def test_the_relation_and_its_groups_are_drawn_and_told(made):
     assert "TRPM7, slope conductance: 5" in told
 
 
+def test_a_relation_that_bends_is_drawn_as_the_parabola_whose_zero_is_the_reversal_potential(made):
+    _, amplitudes, fits, _ = made
+    v = np.array([-80.0, -60, -40, 40, 60, 80])
+    bent = pd.concat([amplitudes.iloc[:1]] * 6, ignore_index=True).assign(
+        level_mv=v, membrane_mv=v, amplitude_pa=v * (0.05 + 0.0001 * v), amplitude_se_pa=0.001, in_line=True
+    )
+    left = figures.current_voltage(bent, fits).axes[0]
+    curve = next(line for line in left.lines if len(line.get_xdata()) == figures.CURVE_POINTS)
+    assert np.interp(0.0, *curve.get_data()) == pytest.approx(0, abs=1e-3)
+    assert curve.get_ydata()[0] == pytest.approx(-80 * 0.042, abs=1e-3)
+
+
 def test_dwell_times_are_drawn_or_it_is_said_that_there_are_none(made):
     tables, _, _, shown = made
     fig = figures.dwell_times(tables.events, tables.dwell_times, shown)

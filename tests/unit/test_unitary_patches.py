@@ -270,19 +270,76 @@ def test_without_noise_slope_reversal_and_chord_are_exact():
     assert relations["rectification"].tolist() == ["linear"]
 
 
+WIDE = (-80.0, -60, -40, 40, 60, 80)
+CLOSE = (-80.0, -60, -40, -20, 20, 40, 60, 80)
+
+
+def bent_levels(potentials, bend, rng=None):
+    v = np.array(potentials)
+    noise = rng.normal(0, 0.003, len(v)) if rng else 0.002 * np.resize([1, -1, 1], len(v))
+    return v, PS / 1e3 * v * (1 + bend * v / 100) + noise
+
+
 @pytest.mark.parametrize("bend", [0.2, 0.05])
-def test_a_chord_on_the_reversal_potential_of_a_bent_relation_is_weak_until_that_is_stated(bend):
-    v = np.array([-80.0, -60, -40, 40, 60, 80])
-    levels = levels_of(v, PS / 1e3 * v * (1 + bend * v / 100) + 0.002 * np.array([1, -1, 1, 1, -1, 1]))
-    true = PS * (1 + 0.8 * bend)
+def test_a_gap_around_the_reversal_of_a_bent_relation_makes_it_and_its_chord_weak_until_it_is_stated(bend):
+    v, amplitude = bent_levels(WIDE, bend)
+    found = fit_relation(v, amplitude, np.full(len(v), 0.002))
+    line = np.polyfit(v, amplitude, 1)
+    assert -line[1] / line[0] < -1.8, "the reversal potential of the line is too negative"
+    assert found.reversal.value == pytest.approx(0, abs=0.2)
+    assert found.reversal.ci_low < 0 < found.reversal.ci_high
+    assert found.reversal.verdict == "weak"
+    assert "is that of a parabola (of a line -" in found.reversal.reason
+    assert "in a gap of 80 mV: potentials nearer to it, 40 mV apart at most, would help" in found.reversal.reason
+    levels, true = levels_of(v, amplitude), PS * (1 + 0.8 * bend)
     chord = chord_of(levels)
-    assert chord["estimate"] < 0.98 * true, "the reversal potential of the line is too negative"
+    assert chord["ci_low"] < true < chord["ci_high"]
     assert chord["verdict"] == "weak"
-    assert chord["reason"].startswith("the relation bends (p = ")
+    assert chord["reason"].startswith("the reversal potential of the patch is weak (the relation bends (p = ")
     assert "state unitary.reversal_mv" in chord["reason"]
     stated = chord_of(levels, reversal_mv={"value": 0.0})
     assert stated["estimate"] == pytest.approx(true, rel=0.002)
     assert (stated["verdict"], stated["reason"]) == ("identified", "")
+
+
+@pytest.mark.parametrize("bend", [0.2, 0.05])
+def test_potentials_near_the_reversal_of_a_bent_relation_identify_it_and_the_chord(bend):
+    v, amplitude = bent_levels(CLOSE, bend)
+    found = fit_relation(v, amplitude, np.full(len(v), 0.002))
+    assert (found.reversal.verdict, found.reversal.reason) == ("identified", "")
+    assert found.reversal.ci_low < 0 < found.reversal.ci_high
+    assert np.polyval(found.curve, found.reversal.value) == pytest.approx(0, abs=1e-9)
+    assert np.polyval(found.curve, v) == pytest.approx(amplitude, abs=0.01)
+    chord = chord_of(levels_of(v, amplitude))
+    assert chord["verdict"] == "identified"
+    assert chord["ci_low"] < PS * (1 + 0.8 * bend) < chord["ci_high"]
+
+
+def test_a_bend_in_doubt_leaves_the_reversal_of_the_line_and_makes_it_weak():
+    v = np.array(WIDE)
+    amplitude = PS / 1e3 * v + 0.01 * np.array([1.0, -0.4, -0.4, -1.0, 0.2, 0.7])
+    found = fit_relation(v, amplitude, np.full(6, 0.01))
+    assert 0.01 < found.bend_p < 0.05
+    assert found.reversal.value == pytest.approx(-found.curve[1] / found.curve[0])
+    assert len(found.curve) == 2
+    assert found.reversal.verdict == "weak"
+    assert "the reversal potential is that of a line: potentials nearer to it" in found.reversal.reason
+    assert found.conductance.verdict == "identified"
+
+
+def test_a_parabola_that_does_not_cross_zero_between_the_potentials_is_not_taken():
+    v = np.array([20.0, 40, 60, 80, 100])
+    found = fit_relation(v, bent_levels(v, 0.3)[1], np.full(5, 0.002))
+    assert found.bend_p < 0.01
+    assert len(found.curve) == 2
+    assert "is that of a line" in found.reversal.reason
+
+
+def test_the_interval_of_a_bent_relation_holds_its_reversal_potential():
+    rng = np.random.default_rng(9)
+    found = [fit_relation(*bent_levels(WIDE, 0.05, rng), np.full(6, 0.003)) for _ in range(150)]
+    assert all(len(relation.curve) == 3 for relation in found)
+    assert np.mean([r.reversal.ci_low <= 0 <= r.reversal.ci_high for r in found]) == pytest.approx(0.95, abs=0.04)
 
 
 def test_a_chord_on_a_line_without_a_test_of_a_bend_is_weak():

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from mgk.figures import style
-from mgk.unitary.conductance import CHORD, LINE
+from mgk.unitary.conductance import CHORD, fit_relation
 
 MOST_PATCHES = 12
 COLUMNS = 4
 MOST_DWELLS = 8
 TIME_BINS = 18
+CURVE_POINTS = 101
 
 
 def shown_levels(levels: pd.DataFrame, at_mv: float) -> pd.DataFrame:
@@ -102,7 +103,9 @@ def describe_histograms(shown: pd.DataFrame, patches: int) -> str:
 
 
 def current_voltage(amplitudes: pd.DataFrame, fits: pd.DataFrame) -> style.Picture:
-    """Return unitary currents against the membrane potential with the line of each patch, and slope conductances.
+    """Return unitary currents against the membrane potential with the curve of each patch, and slope conductances.
+
+    The curve is the line, or the parabola whose zero is the reversal potential.
 
     Parameters
     ----------
@@ -111,20 +114,18 @@ def current_voltage(amplitudes: pd.DataFrame, fits: pd.DataFrame) -> style.Pictu
     """
     fig, (left, right) = style.figure(8.0, 3.8, 1, 2, gridspec_kw={"width_ratios": [1.7, 1]})
     palette = style.colours(amplitudes["group"])
-    for (cell, group), patch in amplitudes.groupby(["cell_id", "group"], sort=False):
+    for (_, group), patch in amplitudes.groupby(["cell_id", "group"], sort=False):
         used, out = patch[patch["in_line"]], patch[~patch["in_line"] & patch["amplitude_pa"].notna()]
         left.errorbar(
             used["membrane_mv"], used["amplitude_pa"], yerr=used["amplitude_se_pa"], fmt="o", markersize=3.5,
             elinewidth=0.8, color=palette[group],
         )  # fmt: skip
         left.plot(out["membrane_mv"], out["amplitude_pa"], "x", markersize=4, color=style.GREY)
-        line = fits[(fits["unit_id"] == cell) & (fits["group"] == group) & (fits["model"] == LINE)]
-        line = line.set_index("parameter")["estimate"]
-        if len(used) > 1 and np.isfinite(line.to_numpy(float)).all():
-            reach = np.array([used["membrane_mv"].min(), used["membrane_mv"].max()])
-            left.plot(
-                reach, line["slope_conductance"] / 1e3 * (reach - line["reversal"]), color=palette[group], linewidth=0.8
-            )
+        curve = fit_relation(used["membrane_mv"], used["amplitude_pa"], used["amplitude_se_pa"]).curve
+        if curve:
+            points = 2 if len(curve) == 2 else CURVE_POINTS
+            reach = np.linspace(used["membrane_mv"].min(), used["membrane_mv"].max(), points)
+            left.plot(reach, np.polyval(curve, reach), color=palette[group], linewidth=0.8)
     left.axhline(0, color=style.GREY, linewidth=0.6)
     left.axvline(0, color=style.GREY, linewidth=0.6)
     left.set(xlabel="Membrane potential (mV)", ylabel="Unitary current (pA)")

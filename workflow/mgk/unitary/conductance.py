@@ -2,9 +2,12 @@
 
 *Slope conductance*: a line through all potentials, i = g (V - E), each point weighted by its standard error; E is the
 reversal potential. *Chord conductance*: i / (V - E) at one potential, with E stated by the study or else that of the
-line. They are one where the relation is straight; where it bends (*rectification*, by an F test of a square term and
-the slopes at both ends) the slope is that of no potential, and its verdict says so. A chord without a stated E is weak
-where the square term is real, however small: the line's E is then biased, and so is all that rests on it.
+patch. They are one where the relation is straight; where it bends (*rectification*, by an F test of a square term and
+the slopes at both ends) the slope is that of no potential, and its verdict says so.
+
+A bend that is too small for that word moves the line's E all the same (5 % per 100 mV, potentials of 40 to 80 mV on
+both sides: by 1.9 mV). E is then weak; where the square term is beyond doubt it is that of a parabola, which is
+identified where potentials close to it leave little to the parabola's shape. What rests on a weak E is weak.
 
 A patch with one potential has no slope, and a chord only with a stated reversal potential; with two there is a line and
 no test of it, with three no test of a bend. Animals are the unit of groups (`mgk.statistics`). Conductances in pS,
@@ -18,7 +21,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import f as f_distribution
 
-from mgk.fitting import Estimate, fit_curve
+from mgk.fitting import CurveFit, Estimate, fit_curve
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
 
 PS_PER_NS = 1e3
@@ -27,6 +30,13 @@ FEWEST_TO_BEND = 4
 UNTESTED = f"not tested: {FEWEST_TO_BEND} potentials are needed"
 # p below which a square term is real, and how far the slopes at the ends then differ to be called rectification.
 BEND_P, BEND_SHARE = 0.05, 0.2
+# p below which the reversal potential is that of a parabola. Of straight relations one in a hundred is so taken: with
+# 5 % the parabola's interval would miss E in most of those, and in 8 % of all (docs/validation_unitary.md).
+PARABOLA_P = 0.01
+# Nearest potentials around E that are this far apart at most: E hardly hangs on the shape that is taken (simulated: a
+# GHK current that reverses at -20 mV is off by 0.2 mV, with a gap of 80 mV by 0.5 and of 120 mV by 1.4 mV).
+NEAR_MV = 40.0
+NEARER = f"potentials nearer to it, {NEAR_MV:g} mV apart at most, would help"
 NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan, "not_identified")
 # Columns of amplitudes.csv beside those of the levels.
 CHORD_COLUMNS = ("chord_ps", "chord_se_ps", "in_line")
@@ -35,7 +45,11 @@ TWO_SIDED = 1.96
 
 @dataclass(frozen=True)
 class Relation:
-    """The i-V relation of a patch: slope conductance (pS), reversal potential (mV), and whether it bends."""
+    """The i-V relation of a patch: slope conductance (pS), reversal potential (mV), and whether it bends.
+
+    `curve`: coefficients, highest first, of the polynomial in mV whose zero is the reversal potential, pA: two of a
+    line, three of a parabola, none where there is neither.
+    """
 
     conductance: Estimate
     reversal: Estimate
@@ -43,10 +57,17 @@ class Relation:
     bend_p: float
     end_ratio: float
     rectification: str
+    curve: tuple[float, ...] = ()
+
+    @property
+    def reversal_error_mv(self) -> float:
+        """What counts as the standard error of E: of a parabola, with its few degrees of freedom, by its interval."""
+        half = (self.reversal.ci_high - self.reversal.ci_low) / 2
+        return half / TWO_SIDED if len(self.curve) > 2 else self.reversal.se
 
 
 def fit_relation(membrane_mv, amplitude_pa, se_pa) -> Relation:
-    """Fit a line through unitary currents.
+    """Fit a line through unitary currents, and a parabola where they bend beyond doubt.
 
     Parameters
     ----------
@@ -80,8 +101,42 @@ def fit_relation(membrane_mv, amplitude_pa, se_pa) -> Relation:
         reversal = replace(reversal, verdict="weak", reason="far outside the potentials: an extrapolation")
     if name.endswith("rectifying"):
         told = f"{name}: the slope is that of no potential (slopes at the ends differ {ratio:.2g}-fold); see the chord"
-        conductance, reversal = (e.weakened(told) for e in (conductance, reversal))
-    return Relation(conductance, reversal, n, p, ratio, name)
+        conductance = conductance.weakened(told)
+    curve = (ns.value, -ns.value * reversal.value)
+    if p < BEND_P:
+        reversal, curve = _bent_reversal(v, i, sd, reversal, curve, p)
+    return Relation(conductance, reversal, n, p, ratio, name, curve)
+
+
+def _bent_reversal(v, i, sd, line: Estimate, line_curve, p: float) -> tuple[Estimate, tuple[float, ...]]:
+    """Return the reversal potential where a square term has this p, and the curve whose zero it is."""
+    told = f"the relation bends (p = {p:.2g})"
+    fit = _parabola(v, i, sd) if p < PARABOLA_P else None
+    if fit is None:
+        return line.weakened(f"{told}, and the reversal potential is that of a line: {NEARER}"), line_curve
+    ns, reversal, bend = (fit.parameters[name] for name in ("ns", "reversal", "bend"))
+    gap = v[v > reversal.value].min() - v[v < reversal.value].max()
+    if gap > NEAR_MV:
+        told += f", and the reversal potential is that of a parabola (of a line {line.value:.3g} mV)"
+        reversal = reversal.weakened(f"{told}, in a gap of {gap:.0f} mV: {NEARER}")
+    e, square = reversal.value, ns.value * bend.value
+    return reversal, (square, ns.value - 2 * square * e, e * (square * e - ns.value))
+
+
+def _parabola(v, i, sd) -> CurveFit | None:
+    """Fit a parabola, i = g (V - E)(1 + b (V - E)); None where it does not rise through zero between the potentials."""
+    a, b, c = np.polyfit(v, i, 2, w=1 / sd)
+    inside = b**2 - 4 * a * c
+    rising = (np.sqrt(inside) - b) / (2 * a) if inside > 0 else np.nan
+    if not v.min() < rising < v.max():
+        return None
+    slope = np.sqrt(inside)
+    start = {"ns": slope, "reversal": rising, "bend": a / slope}
+    fit = fit_curve(
+        lambda x, ns, reversal, bend: ns * (x - reversal) * (1 + bend * (x - reversal)), v, i, start, sd=sd, starts=1
+    )
+    found = fit.parameters["reversal"]
+    return fit if np.isfinite([found.ci_low, found.ci_high]).all() and v.min() < found.value < v.max() else None
 
 
 def _two_points(v, i, se) -> Relation:
@@ -96,7 +151,8 @@ def _two_points(v, i, se) -> Relation:
         return Estimate(value, error, value - TWO_SIDED * error, value + TWO_SIDED * error, "weak", reason)
 
     conductance = estimate(float(PS_PER_NS * ns), float(PS_PER_NS * ns_se))
-    return Relation(conductance, estimate(float(reversal), float(reversal_se)), 2, np.nan, np.nan, UNTESTED)
+    curve = (float(ns), float(-ns * reversal))
+    return Relation(conductance, estimate(float(reversal), float(reversal_se)), 2, np.nan, np.nan, UNTESTED, curve)
 
 
 def _bend(v, i, sd) -> tuple[float, float, str]:
@@ -137,7 +193,7 @@ def chord_level(levels: pd.DataFrame, expected_mv: float) -> float:
 def with_chords(levels: pd.DataFrame, settings: Mapping) -> pd.DataFrame:
     """Return amplitudes.csv: levels with the chord conductance of each, and whether it is part of the line.
 
-    The reversal potential is the stated one, else that of the patch's line; its error is carried along (as if it were
+    The reversal potential is the stated one, else that of the patch; its error is carried along (as if it were
     independent of the current's, which errs to the wide side where the line is straight).
     """
     table = levels.copy()
@@ -150,8 +206,8 @@ def with_chords(levels: pd.DataFrame, settings: Mapping) -> pd.DataFrame:
         if stated:
             reversal, reversal_se = float(stated["value"]), 0.0
         else:
-            found = fit_relation(used["membrane_mv"], used["amplitude_pa"], used["amplitude_se_pa"]).reversal
-            reversal, reversal_se = found.value, found.se
+            found = fit_relation(used["membrane_mv"], used["amplitude_pa"], used["amplitude_se_pa"])
+            reversal, reversal_se = found.reversal.value, found.reversal_error_mv
         force = own["membrane_mv"] - reversal
         # Near reversal a ratio of two small numbers says nothing.
         force = force.where(force.abs() > np.maximum(5.0, 3 * np.nan_to_num(reversal_se)))
@@ -232,16 +288,14 @@ def _chord(patch: pd.DataFrame, at: float, line: Relation | None) -> Estimate:
 
 
 def _of_the_line(line: Relation) -> str:
-    """Say why the reversal potential of a line is a weak ground for a chord; empty where it is a good one."""
+    """Say why the reversal potential of a patch is a weak ground for a chord; empty where it is a good one."""
     help_words = "state unitary.reversal_mv, or record on both sides of it"
-    if line.bend_p < BEND_P:
-        return f"the relation bends (p = {line.bend_p:.2g}), and the reversal potential is that of a line: {help_words}"
     if line.n < FEWEST_TO_BEND:
         return (
             f"{line.n} potentials: whether the relation bends is not known, and so the reversal potential: {help_words}"
         )
     weak = line.reversal.verdict != "identified"
-    return f"the reversal potential of the line is weak ({line.reversal.reason}): {help_words}" if weak else ""
+    return f"the reversal potential of the patch is weak ({line.reversal.reason}): {help_words}" if weak else ""
 
 
 def compare_conductances(fits: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:

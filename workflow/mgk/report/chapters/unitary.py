@@ -98,7 +98,7 @@ def method(results: Results) -> str:
     stated = f"filter {own['filter_hz']['value']:g} Hz" if "filter_hz" in own else "filter as the amplifier told it"
     further = f", then Gaussian {own['gaussian_hz']:g} Hz" if "gaussian_hz" in own else ""
     resolution = f"{own['resolution_ms']:g} ms" if "resolution_ms" in own else "the rise time of the filter"
-    reversal = f"{own['reversal_mv']['value']:g} mV, stated" if "reversal_mv" in own else "that of each patch's line"
+    reversal = f"{own['reversal_mv']['value']:g} mV, stated" if "reversal_mv" in own else "that of each patch"
     junction = (results.settings.get("corrections") or {}).get("junction_potential", "none")
     return (
         f"{stated}{further}; resolution: {resolution}; at most {own.get('most_channels', 4)} channels tried; reversal "
