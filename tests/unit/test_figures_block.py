@@ -84,6 +84,7 @@ def test_of_many_cells_those_that_are_not_identified_are_drawn(block, monkeypatc
     assert titles[: len(doubtful)] == doubtful
     assert "4 panels" in text
     assert text.endswith("Not fitted: low2. 2 further cells are not drawn.")
+    assert fig.get_suptitle() == "4 of 6 cells, those that are not identified first"
 
 
 def test_a_group_without_anything_left_is_drawn(points):

@@ -1,6 +1,11 @@
 """What all figures share: settled places, the same bytes, words for every picture."""
 
+import base64
+import io
+
+import numpy as np
 import pytest
+from PIL import Image
 
 from mgk.figures import style
 
@@ -42,3 +47,40 @@ def test_a_figure_needs_words(tmp_path):
 
 def test_colours_go_by_name_in_the_order_given():
     assert style.colours(["b", "a", "b"]) == {"b": style.PALETTE[0], "a": style.PALETTE[1]}
+
+
+def crowd(count: int):
+    fig, axes = style.figure(3, 3)
+    x = np.linspace(0, 1, count)
+    axes.plot(x, np.sin(50 * x), ".", alpha=0.4, **style.marks_of_units(count))
+    axes.plot([0, 1], [0, 1], "-", label="fit")
+    return fig
+
+
+def test_of_very_many_marks_a_file_holds_a_picture_and_no_longer_grows(tmp_path):
+    few, more, most = (
+        style.save(crowd(n), tmp_path / f"{n}.svg", "Points.").read_text()
+        for n in (style.MOST_MARKS, style.MOST_MARKS + 1, 20 * style.MOST_MARKS)
+    )
+    assert few.count("<use") > style.MOST_MARKS
+    assert "<image" not in few
+    assert more.count("<image") == most.count("<image") == 1
+    assert max(map(len, (more, most))) < len(few)
+    # The fit stays a line, in front of the picture; the letters of the axes stay letters.
+    assert most.index("<image") < most.index("stroke: #d55e00")
+    assert "<text" in most
+    assert style.save(crowd(20 * style.MOST_MARKS), tmp_path / "again.svg", "Points.").read_text() == most
+
+
+def test_a_picture_in_few_colours_is_the_same_to_the_eye(tmp_path):
+    fig, whole = crowd(5000), io.StringIO()
+    fig.settle()
+    fig.savefig(whole, format="svg")
+    texts = whole.getvalue(), style.save(fig, tmp_path / "a.svg", "Points.").read_text()
+    pictures = [Image.open(io.BytesIO(base64.b64decode(style.EMBEDDED.findall(text)[0]))) for text in texts]
+    assert [picture.mode for picture in pictures] == ["RGBA", "P"]
+    white = Image.new("RGBA", pictures[0].size, "white")
+    raw, few = (np.asarray(Image.alpha_composite(white, p.convert("RGBA")), float) for p in pictures)
+    assert raw.min() < 200  # there is something in it
+    assert np.abs(raw - few).mean() < 2
+    assert np.abs(raw - few).max() < 40

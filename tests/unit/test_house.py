@@ -192,7 +192,7 @@ APART = {
     ("jobs.py", "job"), ("notebooks.py", "_execute"),  # logs grow while a job runs
     ("one_run.py", "hold"), ("one_run.py", "is_left_over"),  # a file that is only locked
     ("notebooks.py", "run_notebook"), ("build.py", "build_report"),  # copies beside a log, moved or removed later
-    ("style.py", "_ipython_display_"),  # in memory
+    ("style.py", "_ipython_display_"), ("style.py", "_in_few_colours"),  # in memory
     ("convert_plate.py", "main"),  # moves its file itself: its environment does not have the package
 }  # fmt: skip
 

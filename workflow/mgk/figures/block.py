@@ -13,7 +13,7 @@ from mgk.block import CellBlock, group_parameters, likelihood_profile, unblocked
 from mgk.figures import style
 from mgk.figures.recordings import concentration, counts, legend, zero_lines
 
-CELL_COLUMNS, MOST_CELLS = 4, 48
+CELL_COLUMNS, MOST_CELLS = 4, 24
 # Other colours than those of the concentrations, which begin at the start of the palette.
 LEVEL_COLOURS = style.PALETTE[4:]
 
@@ -36,6 +36,7 @@ def magnesium_block(fractions: pd.DataFrame, block: pd.DataFrame, fits: pd.DataF
     by_total = style.colours(sorted(blocked["ligand_total_mm"].unique()))
     parameters = group_parameters(fits)
     levels = _told_levels(blocked)
+    single = style.marks_of_units(2 * len(fractions))
     for name, above, below in zip(names, *axes, strict=True):
         group = blocked[blocked["group"] == name]
         members = fractions[(fractions["group"] == name) & (fractions["ligand_free_mm"] > 0)]
@@ -47,14 +48,14 @@ def magnesium_block(fractions: pd.DataFrame, block: pd.DataFrame, fits: pd.DataF
             label = concentration(at_total["ligand"].iloc[0], free)
             curve = 1 - unblocked_fraction(free, potentials, **shared)
             cells = members[members["ligand_total_mm"] == total]
-            _means(above, at_total, "membrane_mv", cells, by_total[total], label)
+            _means(above, at_total, "membrane_mv", cells, by_total[total], label, single)
             above.plot(potentials, curve, color=by_total[total])
         free_axis = np.geomspace(group["ligand_free_mm"].min() / 3, group["ligand_free_mm"].max() * 3, 200)
         for level, colour in zip(levels, LEVEL_COLOURS, strict=False):
             at_level = group[group["level_mv"] == level]
             curve = 1 - unblocked_fraction(free_axis, at_level["membrane_mv"].mean(), **shared)
             cells = members[members["level_mv"] == level]
-            _means(below, at_level, "ligand_free_mm", cells, colour, f"{level:g} mV")
+            _means(below, at_level, "ligand_free_mm", cells, colour, f"{level:g} mV", single)
             below.plot(free_axis, curve, color=colour)
         potassium = group["potassium_external_mm"].mean()
         stated = f", {potassium:.3g} mM external K$^+$" if np.isfinite(potassium) else ""
@@ -104,6 +105,8 @@ def cell_blocks(fractions: pd.DataFrame, cells: list[CellBlock]) -> tuple[Figure
     fig.supxlabel("Membrane potential (mV)", fontsize="medium")
     fig.supylabel("Steady current (pA)", fontsize="medium")
     legend(fig, axes)
+    if left_out:
+        fig.suptitle(f"{len(cells)} of {len(cells) + left_out} cells, those that are not identified first", fontsize=9)
     not_fitted = [cell.cell_id for cell in cells if cell.fit is None]
     text = (
         f"{len(cells)} panels, one per cell: steady current against membrane potential, a colour per concentration, "
@@ -150,8 +153,8 @@ def cell_profile(cells: list[CellBlock]) -> tuple[Figure, str]:
     return fig, text
 
 
-def _means(axis, means: pd.DataFrame, x: str, cells: pd.DataFrame, colour, label: str) -> None:
-    axis.plot(cells[x], 1 - cells["fraction"].where(~cells["excluded"]), ".", ms=3, color=colour, alpha=0.35)
+def _means(axis, means: pd.DataFrame, x: str, cells: pd.DataFrame, colour, label: str, single: dict) -> None:
+    axis.plot(cells[x], 1 - cells["fraction"].where(~cells["excluded"]), ".", ms=3, color=colour, alpha=0.35, **single)
     error = np.abs(means[["ci_low", "ci_high"]].to_numpy().T - means["fraction"].to_numpy())
     axis.errorbar(means[x], 1 - means["fraction"], error[::-1], fmt="o", color=colour, label=label)
 

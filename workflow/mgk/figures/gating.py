@@ -47,12 +47,12 @@ def gating(curves: pd.DataFrame, fits: pd.DataFrame) -> tuple[Figure, str]:
     fig, axes = style.figure(4.2 * len(models) + 1.2, 3.8, 1, len(models), squeeze=False)
     colours = style.colours(curves["group"])
     shared = fits[fits["unit_id"] == ""].set_index(["model", "group", "parameter"])
-    told = []
+    told, single = [], style.marks_of_units(len(curves))
     for axis, model in zip(axes[0], models, strict=True):
         title, label = TITLES[model]
         for group, of in curves[curves["model"] == model].groupby("group", sort=False):
             used = of[~of["excluded"] & of["fraction"].notna()]
-            axis.plot(used["membrane_mv"], used["fraction"], ".", ms=3, color=colours[group], alpha=0.4)
+            axis.plot(used["membrane_mv"], used["fraction"], ".", ms=3, color=colours[group], alpha=0.4, **single)
             means = _level_means(used, "fraction")
             error = np.abs(means[["ci_low", "ci_high"]].to_numpy().T - means["fraction"].to_numpy())
             axis.errorbar(means["membrane_mv"], means["fraction"], error, fmt="o", color=colours[group], label=group)
@@ -101,9 +101,9 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
         return nothing("No sweep has a time constant: see the reasons in time_constants.csv.")
     fig, axis = style.figure(6.4, 3.8)
     colours = style.colours(table["group"])
-    told = []
+    told, single = [], style.marks_of_units(len(used))
     for group, of in used.groupby("group", sort=False):
-        axis.plot(of["membrane_mv"], of["tau_ms"], ".", ms=3, color=colours[group], alpha=0.4)
+        axis.plot(of["membrane_mv"], of["tau_ms"], ".", ms=3, color=colours[group], alpha=0.4, **single)
         means = _level_means(of, "tau_ms", log=True)
         error = np.abs(means[["ci_low", "ci_high"]].to_numpy().T - means["tau_ms"].to_numpy())
         n = style.cells_and_animals(of["cell_id"].nunique(), of["animal_id"].nunique())
@@ -149,6 +149,8 @@ def comparison(
     fig, axes = style.figure(2.9 * columns + 0.4, 3.1 * rows, rows, columns, squeeze=False)
     colours = style.colours(sorted(cells["animal_id"].unique()))
     told = []
+    # An animal, with lines and markers of its own, takes as much of a file as ten points.
+    single = style.marks_of_units(len(comparisons) * (len(cells) + 10 * cells["animal_id"].nunique()))
     for axis, (_, row) in zip(axes.flat, comparisons.iterrows(), strict=False):
         groups = (row["group_a"], row["group_b"])
         of = fits[(fits["unit_id"] != "") & (fits["model"] == row["model"]) & (fits["parameter"] == row["quantity"])]
@@ -156,9 +158,10 @@ def comparison(
         of = of.assign(animal=of["unit_id"].map(cells["animal_id"]), place=of["group"].map(groups.index))
         of["shift"] = of.groupby(["animal", "group"]).cumcount() * 0.06 - 0.03
         for animal, own in of.groupby("animal"):
-            axis.plot(own["place"] + own["shift"] + 0.14, own["estimate"], "o", ms=3, color=colours[animal], alpha=0.5)
+            look = {"color": colours[animal]} | single
+            axis.plot(own["place"] + own["shift"] + 0.14, own["estimate"], "o", ms=3, alpha=0.5, **look)
             means = own.groupby("place")["estimate"].apply(_mean(row["scale"]))
-            axis.plot(means.index, means, "o-", ms=8, lw=1, color=colours[animal], mec="white")
+            axis.plot(means.index, means, "o-", ms=8, lw=1, mec="white", **look)
         quantity = names.get(row["quantity"], row["quantity"]) + MODELS.get(row["model"], "")
         title, sentence = _told_comparison(row, quantity)
         axis.set_title(title, fontsize="small")

@@ -129,10 +129,12 @@ def quality_numbers(quality: pd.DataFrame, settings: dict) -> tuple[Figure, str]
     rows = max(-(-len(known) // NUMBER_COLUMNS), 1)
     fig, axes = style.figure(8.0, 2.2 * rows + 0.3, rows, NUMBER_COLUMNS, squeeze=False)
     limits = thresholds(settings.get("quality") or {}).values()
+    single = style.marks_of_units(len(quality) * len(known))
     place = {recording: i for i, recording in enumerate(quality["recording_id"])}
     for axis, name in zip(axes.flat, known, strict=False):
         for verdict, group in quality.groupby("verdict"):
-            axis.plot(group["recording_id"].map(place), group[name], ".", color=VERDICT_COLOURS[verdict], label=verdict)
+            look = {"color": VERDICT_COLOURS[verdict], "label": verdict} | single
+            axis.plot(group["recording_id"].map(place), group[name], ".", **look)
         for limit in limits:
             if limit.number == name and np.isfinite(limit.value):
                 axis.axhline(limit.value, color=style.PALETTE[1], ls="--", lw=0.8)

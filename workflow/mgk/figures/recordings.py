@@ -37,7 +37,7 @@ def current_voltage(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[Figure, 
     for row, window in zip(axes, windows, strict=True):
         for axis, name in zip(row, names, strict=True):
             of = [table[(table["group"] == name) & (table["window"] == window)] for table in (cells, groups)]
-            _relation(axis, *of, colours)
+            _relation(axis, *of, colours, style.marks_of_units(len(cells)))
             if window == windows[0]:
                 axis.set_title(f"{name}\n{counts(of[1])}")
         row[0].set_ylabel(f"{window.capitalize()} current (pA)")
@@ -62,11 +62,11 @@ def current_voltage(cells: pd.DataFrame, groups: pd.DataFrame) -> tuple[Figure, 
     return fig, text
 
 
-def _relation(axis, members: pd.DataFrame, group: pd.DataFrame, colours: dict) -> None:
+def _relation(axis, members: pd.DataFrame, group: pd.DataFrame, colours: dict, single: dict) -> None:
     for _, curve in members.groupby("recording_id", sort=False):
         total, excluded = curve[["ligand_total_mm", "excluded"]].iloc[0]
         look = {"color": style.GREY, "ls": "--"} if excluded else {"color": colours[total], "alpha": 0.3}
-        axis.plot(curve["membrane_mv"], curve["current_pa"], lw=0.7, **look)
+        axis.plot(curve["membrane_mv"], curve["current_pa"], lw=0.7, **look, **single)
     for total, mean in group.groupby("ligand_total_mm"):
         error = np.abs(mean[["ci_low", "ci_high"]].to_numpy().T - mean["current_pa"].to_numpy())
         label = concentration(mean["ligand"].iloc[0], mean["ligand_free_mm"].iloc[0])
