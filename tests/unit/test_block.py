@@ -18,10 +18,12 @@ from mgk.block import (
     fit_woodhull,
     group_parameters,
     ki_at_mv,
+    left_in,
     likelihood_profile,
     open_ratios,
     solution_gains,
     unblocked_fraction,
+    uncorrected,
 )
 from mgk.block.woodhull import Woodhull
 from mgk.fitting import VERDICTS
@@ -457,3 +459,69 @@ def test_the_written_derivative_is_that_of_the_complex_step(model, beside):
     for column, name in zip(own.T, parameters, strict=True):
         shifted = parameters | {name: parameters[name] + 1e-25j}
         np.testing.assert_allclose(column, woodhull(None, **shifted).imag / 1e-25, rtol=1e-8, atol=1e-8)
+
+
+def tables_of(points, **known):
+    """Return rows of recordings.csv and of quality.csv, with these numbers where they belong."""
+    ids = points["recording_id"].unique()
+    table = pd.DataFrame({"recording_id": ids, "series_resistance_mohm": np.nan, "condition": "high"})
+    quality = pd.DataFrame({"recording_id": ids, "seal_mohm": np.nan, "access_mohm": np.nan, "verdict": "pass"})
+    for column, value in known.items():
+        (quality if column in quality else table)[column] = value
+    return table, quality
+
+
+def off_by(points, **known):
+    """Return what `uncorrected` says of the points, indexed by error and parameter."""
+    fits = block_fits(fit_cells(points, PLAIN))
+    found = uncorrected(points, fits, PLAIN, left_in(*tables_of(points, **known), {}))
+    return found.set_index(["error", "parameter"])
+
+
+def test_a_series_resistance_and_a_leak_that_are_known_are_said_with_what_they_shift():
+    clean = cohort(4, noise=0.002)
+    stated = clean.assign(membrane_mv=clean["membrane_mv"] + 2e-3 * clean["current_pa"])
+    found = off_by(stated, series_resistance_mohm=4.0, compensation_percent=50.0).loc["series_resistance"]
+    assert found.loc["ki0_mm", ["value", "unit", "known"]].tolist() == [2.0, "MOhm", "stated"]
+    assert found.loc["ki0_mm", "largest"] == pytest.approx(2e-3 * clean["current_pa"].abs().max())
+    assert found.loc["ki0_mm", "corrected"] == pytest.approx(5.0, rel=0.02)
+    assert found.loc["z_delta", "corrected"] == pytest.approx(0.6, abs=0.005)
+    assert found["estimate"].tolist() != pytest.approx([5.0, 0.6], rel=0.01)
+    leaky = clean.assign(current_pa=clean["current_pa"] + 0.5 * clean["membrane_mv"])
+    found = off_by(leaky, seal_mohm=2000.0).loc["leak"]
+    assert found.loc["z_delta", ["value", "unit", "known", "largest", "largest_unit"]].tolist() == [
+        0.5, "nS", "the seal as noted", 50.0, "pA",
+    ]  # fmt: skip
+    assert found.loc["z_delta", "corrected"] == pytest.approx(0.6, abs=0.005)
+    shift, fits = found.loc["z_delta", "shift"], block_fits(fit_cells(leaky, PLAIN))
+    mean = fits[(fits["unit_id"] == "") & (fits["parameter"] == "z_delta")].iloc[0]
+    assert found.loc["z_delta", "of_interval"] == pytest.approx(shift / (mean["ci_high"] - mean["estimate"]))
+
+
+def test_of_an_error_whose_size_is_not_known_a_unit_is_taken_off():
+    points = cohort(4, noise=0.002)
+    found = off_by(points, access_mohm=[7.0] + [np.nan] * 11)
+    assert found.loc["series_resistance", "value"].tolist() == [1.0, 1.0]
+    assert found.loc["leak", "value"].tolist() == [0.1, 0.1]
+    assert set(found["known"]) == {"not known: what a unit would do"}
+    assert off_by(points, access_mohm=7.0).loc["series_resistance", "known"].tolist() == ["membrane test"] * 2
+
+
+def test_what_is_corrected_or_cannot_be_is_no_error():
+    points = cohort(4, noise=0.002)
+    asked = {"leak": "linear", "series_resistance": "stated"}
+    assert left_in(*tables_of(points), asked) == {}
+    none = uncorrected(points, block_fits(fit_cells(points, PLAIN)), PLAIN, {})
+    assert none.empty
+    assert "of_interval" in none
+    found = off_by(points.assign(configuration="two_electrode"))
+    assert found.index.get_level_values("error").unique().tolist() == ["leak"]
+
+
+def test_segments_and_excluded_points_find_their_recording():
+    points = cohort(4, noise=0.002).assign(recording_id=lambda t: t["recording_id"] + ", segment 2")
+    bad = excluded(points, points["cell_id"] == "c0", "lost")
+    table, quality = tables_of(points.assign(recording_id=points["recording_id"].str.removesuffix(", segment 2")))
+    table["series_resistance_mohm"] = np.where(table["recording_id"].str.startswith("c0"), np.nan, 3.0)
+    found = uncorrected(bad, block_fits(fit_cells(bad, PLAIN)), PLAIN, left_in(table, quality, {"leak": "linear"}))
+    assert found["value"].tolist() == [3.0, 3.0]

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from studies import small_study
 
 from mgk.analyses import ANALYSES
+from mgk.block.uncorrected import COLUMNS as UNCORRECTED
 from mgk.meta.effects import effect_sizes
 from mgk.meta.pooling import pooled_table
 from mgk.notebooks import WRITES, for_git, normalise, run_notebook, written_in
@@ -89,6 +90,24 @@ def test_a_number_leads_to_its_cell_its_row_and_its_raw_files(block):
     other = origin_html(block, "models.csv").html
     assert 'href="notebooks/30_magnesium_block__romk_block.html"' in other
     assert ">models.csv</a>" in other
+
+
+def test_the_chapter_on_block_says_what_was_not_corrected_where_something_was_not(block):
+    means = {"group": ["high"], "unit_id": [""], "model": ["woodhull"], "parameter": ["z_delta"], "unit": ["1"]}
+    means |= {"estimate": [0.59], "ci_low": [0.58], "ci_high": [0.6], "n_cells": [6], "n_animals": [3]}
+    fits = pd.DataFrame(
+        means | {"experiment": ["romk_block"], "se": [0.005], "verdict": ["identified"], "reason": [""]}
+    )
+    row = ("high", "leak", 0.1, "nS", "not known", 10.0, "pA", "z_delta", 0.59, 0.61, 0.02, 2.0)
+    block.folder.mkdir(parents=True)
+    write_table(fits, block.folder / "fits.csv")
+    for rows in ([], [row]):
+        write_table(pd.DataFrame(rows, columns=list(UNCORRECTED)), block.folder / "uncorrected.csv")
+        html = chapters.block.tables(block).html
+        assert "Parameters per group" in html
+        assert ("What was not corrected" in html) == bool(rows)
+    assert html.index("Parameters per group") < html.index("What was not corrected")
+    shutil.rmtree(block.folder)
 
 
 def test_a_missing_chapter_says_what_failed_and_why(study, block):

@@ -221,7 +221,7 @@ ANALYSES = {
             notebook="30_magnesium_block",
             title="Voltage-dependent block by Mg2+",
             unit="cells",
-            tables=("fits.csv", "block.csv", "models.csv", "ki_at_potential.csv"),
+            tables=("fits.csv", "block.csv", "models.csv", "ki_at_potential.csv", "uncorrected.csv"),
             figures={
                 "magnesium_block.svg": "Fractional inhibition, 1 - I/I0, against membrane potential (above) and free "
                 "Mg2+ (below). Large points: mean of animals with 95 % interval; small points: cells; lines: Woodhull "

@@ -23,13 +23,13 @@ times the electrical distance from the blocker's own side; `exit_ratio`, r; *con
 like commands (mV); *fraction*, I/I0. Fits and verdicts: `mgk.fitting`.
 
 Modules: `woodhull`, the equation and its fit to the currents of one cell; `cells`, each cell of an experiment and the
-model that all share; `tables`, what the results hold.
+model that all share; `tables`, what the results hold; `uncorrected`, what was left in the currents.
 
-Limits: one site, in equilibrium. A leak that the blocker does not reach is part of the control and biases Ki(0)
-upwards; at strong driving it looks like a permeant blocker. AICc sees gains only where they stand out of the noise:
-with gains that vary by 2 % and noise of 3 % it mostly keeps one gain, and 95 % intervals of single cells are then too
-narrow; docs/validation.md says by how much, here and for other errors. Effects of permeant ions on the site appear as
-different Ki(0) of the groups, not as a parameter.
+Limits: one site, in equilibrium. A leak that the blocker does not reach is part of the control and biases Ki(0) and z
+delta (`uncorrected` says how far); at strong driving it looks like a permeant blocker. AICc sees gains only where they
+stand out of the noise: with gains that vary by 2 % and noise of 3 % it mostly keeps one gain, and 95 % intervals of
+single cells are then too narrow; docs/validation.md says by how much, here and for other errors. Effects of permeant
+ions on the site appear as different Ki(0) of the groups, not as a parameter.
 """
 
 from mgk.block.cells import CellBlock, chosen_model, compare_models, fit_cells, likelihood_profile
@@ -42,6 +42,7 @@ from mgk.block.tables import (
     open_ratios,
     solution_gains,
 )
+from mgk.block.uncorrected import left_in, uncorrected
 from mgk.block.woodhull import (
     MODELS,
     PLAIN,
@@ -66,8 +67,10 @@ __all__ = [
     "fit_woodhull",
     "group_parameters",
     "ki_at_mv",
+    "left_in",
     "likelihood_profile",
     "open_ratios",
     "solution_gains",
     "unblocked_fraction",
+    "uncorrected",
 ]
