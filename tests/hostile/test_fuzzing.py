@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hostile.bases import BASES
@@ -63,6 +63,7 @@ def refused_or_read(bases, damage):
 
 @pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@example(("BMG MARS", 2, [(0.75, 9, b"\x01csv,q")]))  # a control character in the name of a plate's file
 @given(damages())
 def test_any_damage_is_refused_or_read(bases, damage):
     refused_or_read(bases, damage)

@@ -1,8 +1,12 @@
 """Exports of i-control and SparkControl as rows of cells, made for the tests, and as workbook or text."""
 
 import io
+import re
+import zipfile
 
 from openpyxl import Workbook
+
+CLOCK = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 I_CONTROL = [
     ["Application: Tecan i-control", None, None, None, "Tecan i-control , 2.0.10.0"],
@@ -69,7 +73,7 @@ def cycles_down(value, wells, times):
 
 
 def workbook(*sheets, **named):
-    """The bytes of a workbook; sheets without a name are Sheet1, Sheet2 ..."""
+    """The bytes of a workbook, the same whenever they are made; sheets without a name are Sheet1, Sheet2 ..."""
     book = Workbook()
     book.remove(book.active)
     for name, rows in {**{f"Sheet{i}": rows for i, rows in enumerate(sheets, start=1)}, **named}.items():
@@ -78,7 +82,17 @@ def workbook(*sheets, **named):
             sheet.append(list(row))
     stream = io.BytesIO()
     book.save(stream)
-    return stream.getvalue()
+    return _without_clock(stream)
+
+
+def _without_clock(stream):
+    """The same archive with all times set to one: damage by position would hit another part each day."""
+    still = io.BytesIO()
+    with zipfile.ZipFile(stream) as archive, zipfile.ZipFile(still, "w") as other:
+        for name in archive.namelist():
+            content = CLOCK.sub(b"2026-01-31T00:00:00Z", archive.read(name))
+            other.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return still.getvalue()
 
 
 def text(rows, delimiter="\t"):

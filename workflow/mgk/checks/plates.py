@@ -117,7 +117,8 @@ def _check_layouts(
                 broken.add(row["experiment"])
             else:
                 layouts[row["layout"]] = layout
-        if row["file"] not in unreadable and row["experiment"] not in broken:
+        # A name that cannot be one was told already, and is empty here.
+        if row["file"] and row["file"] not in unreadable and row["experiment"] not in broken:
             record = row.astype(object).where(row.notna(), None).to_dict()
             record["layout"] = record["layout"] if record["layout"] in layouts else ""
             problems += [Problem(PLATES, i + 2, "", "", text) for text in plate_problems(record, study.raw_data)]

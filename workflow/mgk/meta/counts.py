@@ -18,11 +18,15 @@ import pandas as pd
 from scipy import optimize, special
 
 from mgk.meta.columns import COUNTS, PROPORTION
-from mgk.meta.twobytwo import clopper_pearson, risk_difference, wilson
+from mgk.meta.twobytwo import clopper_pearson, fisher, risk_difference, wilson
 from mgk.tables.problems import InputError
 
 WIDEST = 700.0
 """Log odds ratio that stands for infinity while a limit is searched."""
+
+MOST_TABLES = 200_000
+FURTHEST_SD = 12
+"""Tables of given margins that are all summed; of more, those within this many standard deviations of the one seen."""
 
 SAME_PROBABILITY = 1 + 1e-7
 """Factor within which two tables count as equally probable, as in R's `fisher.test`."""
@@ -42,10 +46,16 @@ def conditional_odds_ratio(a: int, n1: int, c: int, n2: int, level: float = 0.95
     """Estimate the odds ratio given both margins.
 
     `a` of `n1` people have the event with treatment, `c` of `n2` with control. The estimate is 0 or infinite when `a`
-    is as small or as large as the margins allow, and nan when they leave no choice.
+    is as small or as large as the margins allow, and nan when they leave no choice. Of more than `MOST_TABLES` tables
+    with these margins the far ones, which weigh nothing wherever a limit can lie, are left out of the sums.
     """
     events = a + c
-    support = np.arange(max(0, events - n2), min(n1, events) + 1)
+    first, last = max(0, events - n2), min(n1, events)
+    smallest, largest, wide = a == first, a == last, last - first >= MOST_TABLES
+    if wide:
+        reach = _reach(a, n1, c, n2)
+        first, last = max(first, a - reach), min(last, a + reach)
+    support = np.arange(first, last + 1)
     weights = _log_choose(n1, support) + _log_choose(n2, events - support)
     if len(support) == 1:
         return ConditionalOddsRatio(np.nan, 0.0, np.inf, 1.0)
@@ -64,15 +74,24 @@ def conditional_odds_ratio(a: int, n1: int, c: int, n2: int, level: float = 0.95
     def lower_tail(log_odds):
         return probabilities(log_odds)[support <= a].sum() - tail
 
-    at_one = probabilities(0.0)
     tail = (1 - level) / 2
-    smallest, largest = a == support[0], a == support[-1]
     return ConditionalOddsRatio(
         estimate=0.0 if smallest else np.inf if largest else _exp_root(mean),
         ci_low=0.0 if smallest else _exp_root(upper_tail),
         ci_high=np.inf if largest else _exp_root(lower_tail),
-        p=float(min(1.0, at_one[at_one <= at_one[a - support[0]] * SAME_PROBABILITY].sum())),
+        p=fisher(a, n1, c, n2) if wide else _no_more_probable(probabilities(0.0), a - first),
     )
+
+
+def _reach(a: int, n1: int, c: int, n2: int) -> int:
+    """Return how far from `a` tables with these margins are summed, from the error of the log odds ratio."""
+    sd = 1 / np.sqrt(sum(1 / (cell + 0.5) for cell in (a, n1 - a, c, n2 - c)))
+    return 100 + int(FURTHEST_SD * sd)
+
+
+def _no_more_probable(probabilities: np.ndarray, at: int) -> float:
+    """Return Fisher's p: the sum of all probabilities that are not above that of the table seen."""
+    return float(min(1.0, probabilities[probabilities <= probabilities[at] * SAME_PROBABILITY].sum()))
 
 
 def counts_table(table: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
