@@ -323,6 +323,12 @@ def test_damage_is_told(tmp_path):
     clipped = np.where(voltage > 0, 400.0, voltage)
     write(tmp_path, clipped)
     assert "converter's limit" in measure(tmp_path).quality["reason"].iloc[0]
+    half = firing_cell(noise=0.05)[0]
+    half[4:] = 0
+    write(tmp_path, half)
+    quality = measure(tmp_path).quality.iloc[0]
+    assert quality["verdict"] == "exclude"
+    assert "constant at 0 mV from sweep 4 to the end of the file (42.9 % of it)" in quality["reason"]
     spontaneous = voltage.copy()
     spontaneous[0] = add_spikes(spontaneous[0], [5800])
     write(tmp_path, spontaneous)

@@ -176,6 +176,12 @@ def test_damaged_samples_and_exclusions_are_said(tmp_path):
     tables = analyse_patches([row_of("p")], tmp_path, SETTINGS, {})
     assert "sweep 2: 9725 samples at the converter's limit, left out" in tables.quality["reason"].iloc[0]
     assert tables.levels["level_mv"].tolist() == [-80, -40, 60, 80]
+    half = np.array(currents(rng))
+    half[4:] = 0
+    write_patch(tmp_path / "h.abf", half)
+    unwritten = analyse_patches([row_of("h")], tmp_path, SETTINGS, {}).quality.iloc[0]
+    assert unwritten["verdict"] == "exclude"
+    assert "constant at 0 pA from sweep 4 to the end of the file" in unwritten["reason"]
     excluded = analyse_patches([row_of("p", exclude="leaky")], tmp_path, SETTINGS, {})
     assert excluded.levels.empty
     assert excluded.quality[["verdict", "reason"]].iloc[0].tolist() == ["exclude", "leaky"]

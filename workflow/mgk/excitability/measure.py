@@ -28,6 +28,7 @@ from mgk.recordings.quality import Threshold, thresholds
 from mgk.recordings.recording import Recording
 from mgk.recordings.segments import WHOLE_RECORDING, Segment, read_segments
 from mgk.recordings.thumbnails import thumbnail
+from mgk.recordings.unwritten import doubts_of_end
 from mgk.tables.problems import InputError
 
 IDENTITY = ("recording_id", "experiment", "cell_id", "animal_id", "condition")
@@ -299,7 +300,8 @@ def _saturated(recording: Recording, channel: int, sweeps: Iterable[int]) -> flo
 
 def _judged(row: Mapping, recording: Recording, channel: int, numbers: dict, table: pd.DataFrame, given) -> dict:
     """Return verdict and reason of a recording."""
-    reasons = {"exclude": [], "warn": [*recording.notes]}
+    bad, doubtful = doubts_of_end(recording, channel, table.loc[table["segment_exclude"] == "", "sweep"])
+    reasons = {"exclude": bad, "warn": [*recording.notes, *doubtful]}
     wrong = table.loc[~table["finite"], "sweep"]
     if len(wrong):
         reasons["exclude"].append(f"the potential is not finite (sweep {', '.join(map(str, wrong))})")

@@ -39,6 +39,7 @@ from mgk.recordings.recording import Recording
 from mgk.recordings.sanity import header_sanity
 from mgk.recordings.segments import Segment
 from mgk.recordings.thumbnails import THUMBNAIL_COLUMNS, thumbnail
+from mgk.recordings.unwritten import doubts_of_end
 from mgk.recordings.windows import WindowCurrent, saturated_samples, signal_reader, window_current, window_mean
 from mgk.tables.problems import InputError
 
@@ -333,7 +334,9 @@ def reported_filter_hz(recording: Recording) -> float:
 
 def _doubts(recording: Recording, plan: Plan, sweeps: list[dict]) -> tuple[list[str], list[str]]:
     """Return what makes a recording unusable, and what makes it doubtful, beside its numbers."""
-    bad, doubtful = [], [*recording.notes, *header_sanity(recording, plan.channel, plan.voltage_channel)]
+    used = [sweep["sweep"] for sweep in sweeps if not sweep["segment_exclude"]]
+    bad, doubtful = doubts_of_end(recording, plan.channel, used)
+    doubtful = [*recording.notes, *header_sanity(recording, plan.channel, plan.voltage_channel), *doubtful]
     if not all(sweep["finite"] for sweep in sweeps):
         bad.append("the current is not finite in a window")
     if flat := [str(sweep["sweep"]) for sweep in sweeps if not sweep.get("ramps", True)]:

@@ -22,6 +22,7 @@ from mgk.recordings.corrections import junction_mv
 from mgk.recordings.plan import Plan, measured_parts, number_of, plan_measurement, read_row, text_of, window_samples
 from mgk.recordings.protocol import PICOAMPERE_PER
 from mgk.recordings.segments import Segment
+from mgk.recordings.unwritten import doubts_of_end
 from mgk.tables.problems import InputError
 from mgk.unitary.level_rows import (
     DWELL_COLUMNS,
@@ -237,6 +238,9 @@ def _parts_of(row: Mapping, recording: Recording, settings: Mapping, recipes: Ma
         resting = 0.0
     if np.isnan(plan.sign) and not excluded:
         excluded = "configuration is empty: the sign of the current and the membrane potential are not known"
+    used = [] if excluded else [s for segment, s in measured_parts(recording, plan) if not segment.exclude]
+    bad, doubtful = doubts_of_end(recording, plan.channel, used)
+    excluded, reasons = "; ".join([*filter(None, [excluded]), *bad]), [*reasons, *doubtful]
     for segment, sweep in measured_parts(recording, plan) if not excluded else ():
         if segment.exclude:
             reasons.append(f"segment {segment.name}: {segment.exclude}")
