@@ -109,6 +109,20 @@ def test_any_text_is_read_or_explained(tmp_path_factory, text):
     assert problems or len(frame)
 
 
+def test_a_table_cut_within_a_line_is_told_unless_it_is_in_the_last_cell(tmp_path):
+    """Cells that are empty beside the cut, and at the end of a line, are no less missing."""
+    text = "study_id,study,year,outcome,source\ns1,A,1990,,a journal\ns2,B,,,a book\ns3,C,,death,read\n"
+    told = 0
+    for end in range(text.index("\n") + 1, len(text)):
+        (tmp_path / "t.csv").write_text(text[:end])
+        _, problems = read_input_table(tmp_path / "t.csv", load_schema("clinical"), "t.csv")
+        line = text[:end].rpartition("\n")[2]
+        if line and line.count(",") < 4:
+            told += 1
+            assert problems, text[:end]
+    assert told > 20
+
+
 @given(st.text(max_size=80))
 def test_an_id_never_leaves_its_folder(name):
     if check_id(name):
