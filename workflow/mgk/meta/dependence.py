@@ -362,7 +362,8 @@ def _candidates(model: _Blocks) -> tuple[list[tuple[float, float]], list[tuple[f
     around = [np.roll(padded, (i, j), (0, 1))[1:-1, 1:-1] for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
     for i, j in np.argwhere(heights >= np.max(around, axis=0)):
         start = np.log(np.maximum([axis[i], axis[j]], 0.1 * axis[1]))
-        inner = optimize.root(lambda at: np.exp(at) * model.slopes(*np.exp(at)), start, tol=1e-14)
+        with np.errstate(over="ignore", invalid="ignore"):  # a search that runs away comes to no place
+            inner = optimize.root(lambda at: np.exp(at) * model.slopes(*np.exp(at)), start, tol=1e-14)
         if np.all(np.isfinite(inner.x)) and np.all(inner.x < np.log(10 * upper)):
             inside.append(tuple(float(value) for value in np.exp(inner.x)))
     return edges, inside

@@ -145,6 +145,7 @@ def check_designs(table: pd.DataFrame, measure: str) -> list[tuple[int, str, str
     for name in ("icc", "cluster_size"):
         for i in np.flatnonzero(filled(table, name) & (design != "cluster").to_numpy()):
             found.append((int(i), name, str(table[name][i]), "is of a cluster trial: needs design cluster"))
+    found += _check_cluster_size(table, (design == "cluster").to_numpy())
     if measure in BY_CORRELATION:
         r, n1, n2 = (numbers(table, name) for name in ("correlation", "n_treatment", "n_control"))
         people = design.isin(SAME_PEOPLE).to_numpy() & np.isfinite(r)
@@ -154,6 +155,17 @@ def check_designs(table: pd.DataFrame, measure: str) -> list[tuple[int, str, str
         for i in np.flatnonzero(people & (r >= 1)):
             found.append((int(i), "correlation", str(table["correlation"][i]), "must be below 1: it leaves no error"))
     return found + _check_shared(table, measure)
+
+
+def _check_cluster_size(table, clusters) -> list[tuple[int, str, str, str]]:
+    """Return the clusters that are larger than there are people for one in each arm."""
+    n, n1, n2 = (numbers(table, name) for name in ("n", "n_treatment", "n_control"))
+    most = np.where(np.isnan(n), (n1 + n2) / 2, n)
+    allowed = "must be at most {:g}: the mean of clusters of which each arm has one or more"
+    return [
+        (int(i), "cluster_size", str(table["cluster_size"][i]), allowed.format(most[i]))
+        for i in np.flatnonzero(clusters & (numbers(table, "cluster_size") > most))
+    ]
 
 
 def _check_shared(table, measure) -> list[tuple[int, str, str, str]]:

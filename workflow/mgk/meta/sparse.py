@@ -47,6 +47,9 @@ LARGEST_SD = 20.0
 MOST_STUDIES = 500
 """Studies up to which UM.RS is laid out in the table: beyond, its two-dimensional integrals take a minute."""
 
+MOST_PEOPLE = 10_000_000
+"""People in an arm up to which a model is fitted: of the likelihood of more, rounding leaves too few digits."""
+
 NEWTON_STEPS = 200
 SMALLEST_STEP = 1e-6
 QUADRATURE_ERROR = 1e-6
@@ -116,6 +119,8 @@ def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> Log
         For an unknown form, no informative study, one where a spread is asked for, or an infinite estimate.
     """
     arms = _arms(table, form, common)
+    if arms.n.max() > MOST_PEOPLE:
+        raise InputError(f"not fitted: more than {MOST_PEOPLE:,} people in an arm, and nothing is sparse")
     if len(arms.events) == 1 and arms.loadings.shape[1]:
         raise InputError("one study with information: nothing to estimate a spread from")
     if form == LAPLACE:
