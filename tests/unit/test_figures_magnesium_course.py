@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+from mgk.figures import NOTHING
 from mgk.figures.magnesium_course import NO_COURSE, course_and_drift, group_means
 
 ANIMALS = ("a", "b", "c")
@@ -58,5 +59,5 @@ def test_censored_values_are_left_out_of_the_means_and_counted(course):
 
 def test_a_plate_read_once_gets_a_figure_that_says_so(course, drift):
     fig, alt = course_and_drift(course.head(0), drift.head(0))
-    assert alt == NO_COURSE
-    assert fig.axes[0].texts[0].get_text() == NO_COURSE
+    assert alt == f"{NOTHING}: {NO_COURSE}."
+    assert fig.axes[0].texts[0].get_text() == alt

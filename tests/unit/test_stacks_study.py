@@ -8,6 +8,7 @@ from stack_files import cells, frames, write_two
 from studies import save_config
 
 from mgk.checks import check_study, not_analysed, study_files
+from mgk.figures import NOTHING
 from mgk.figures.magnesium import donors_and_calibration
 from mgk.figures.magnesium_course import NO_INTERVAL, course_of_cells
 from mgk.figures.stacks import ABOVE, BELOW, SATURATED, ratio_images, regions
@@ -160,8 +161,8 @@ def test_the_course_is_that_of_cells_or_the_reason_why_there_is_none(measured):
     assert fig.axes[0].get_ylabel() == "Free Mg²⁺ (mM)"
     assert "control, 2 animals" in words
     none, words = course_of_cells(cell_course(traces.assign(time_s=np.nan), calibrations, given))
-    assert words == NO_INTERVAL
-    assert none.axes[0].texts[0].get_text() == NO_INTERVAL
+    assert words == f"{NOTHING}: {NO_INTERVAL}."
+    assert none.axes[0].texts[0].get_text() == words
 
 
 def test_an_experiment_without_a_cell_has_its_tables_and_figures_that_say_so(measured):

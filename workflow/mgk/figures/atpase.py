@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mgk.atpase import MODELS, SAMPLES, curve_of, left_out, usable
-from mgk.figures import style
-from mgk.figures.gating import nothing
+from mgk.figures import NOTHING, style
 
 MARKERS = "osD^vP*X"
 PANELS = {
@@ -18,6 +17,7 @@ PANELS = {
     "michaelis_menten_total_magnesium": "Total Mg²⁺ (mM)",
 }
 MOST_COLUMNS = 3
+NO_PROTEIN = "no plate of this experiment names a protein plate"
 LESS_THAN_TWO_DECADES = np.log(100)
 
 
@@ -237,7 +237,7 @@ def protein(wells: pd.DataFrame, table: pd.DataFrame, curves: dict) -> style.Pic
         `mgk.atpase.protein_table`'s curve of each plate.
     """
     if not curves:
-        return nothing(describe_protein(table))[0]
+        return style.nothing(NO_PROTEIN)[0]
     fig, axes = style.figure(4.2 * len(curves), 3.4, columns=len(curves), squeeze=False)
     for ax, (plate, line) in zip(axes.flat, curves.items(), strict=True):
         used = usable(wells[wells["plate_id"] == plate])
@@ -256,7 +256,7 @@ def protein(wells: pd.DataFrame, table: pd.DataFrame, curves: dict) -> style.Pic
 def describe_protein(table: pd.DataFrame) -> str:
     """Return the text alternative of `protein`."""
     if table.empty:
-        return "Nothing to draw: no plate of this experiment names a protein plate."
+        return f"{NOTHING}: {NO_PROTEIN}."
     parts = ["Absorbance against protein for the standards of the protein plate, with the wells of the preparations."]
     for plate, group in table.groupby("plate_id", sort=False):
         low, high = group["protein_ug_per_ul"].min(), group["protein_ug_per_ul"].max()

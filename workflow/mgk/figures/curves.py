@@ -138,10 +138,9 @@ def profile(curves: list[Curve], model: Model, unit: str) -> tuple[Figure, str]:
     """Draw the profile likelihood of the constants of one curve, that with the widest interval that closes."""
     widths = {c.curve_id: _width(c, model) for c in curves}
     closed = [c for c in curves if np.isfinite(widths[c.curve_id])]
-    fig, axes = style.figure(3.6 * len(model.constants), 3.0, 1, len(model.constants), sharey=True, squeeze=False)
     if not closed:
-        axes[0, 0].set_title("no curve has a closed profile")
-        return fig, "Nothing to draw: no curve has a profile that closes on both sides."
+        return style.nothing("no curve has a profile that closes on both sides")
+    fig, axes = style.figure(3.6 * len(model.constants), 3.0, 1, len(model.constants), sharey=True, squeeze=False)
     curve = max(closed, key=lambda c: widths[c.curve_id])
     threshold = f_distribution.ppf(LEVEL, 1, curve.fit.dof)
     told = []

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from mgk.constants import thermal_voltage_mv
 from mgk.equilibria import VALENCES, Conditions, middle_of
 from mgk.figures import style
-from mgk.figures.gating import nothing
 from mgk.solutions.transport import SODIUM_PUMP
 
 LABELS = {"K": "K⁺", "Na": "Na⁺", "Cl": "Cl⁻", "Ca": "Ca²⁺", "Mg": "Mg²⁺", "H": "H⁺", "HCO3": "HCO₃⁻"}
@@ -25,7 +24,7 @@ def potentials(quantities: pd.DataFrame, concentrations: pd.DataFrame, condition
     """Draw Nernst and GHK potentials of each system, and Nernst potentials against the gradient."""
     shown = quantities[quantities["quantity"].isin(["Nernst potential", "GHK potential"])]
     if shown.empty:
-        return nothing("Nothing to draw: no solute has a concentration on both sides of a system.")
+        return style.nothing("no solute has a concentration on both sides of a system")
     fig, (left, right) = style.figure(10, max(3.6, 1.4 + ROW_IN * len(shown)), columns=2)
     palette = style.colours(quantities["system"])
     left.axvspan(*conditions.membrane_mv, color=style.GREY, alpha=0.25, lw=0)
@@ -84,7 +83,7 @@ def transport(
     """
     carriers = list(dict.fromkeys(courses["subject"]))
     if not carriers:
-        return nothing("Nothing to draw: no system has the concentrations that a transporter moves.")
+        return style.nothing("no system has the concentrations that a transporter moves")
     fig, grid = style.figure(4.8 * len(carriers), 3.8, columns=len(carriers), squeeze=False)
     palette, words = style.colours(courses["system"]), []
     for axes, carrier in zip(grid[0], carriers, strict=True):
@@ -127,7 +126,7 @@ def checks(table: pd.DataFrame) -> tuple[Figure, str]:
     """Draw each value of the study with its interval over the range that is stated for it, relative to its middle."""
     shown = table[np.isfinite(table["estimate_mm"])]
     if shown.empty:
-        return nothing("Nothing to draw: the study has no known value of what the table states.")
+        return style.nothing("the study has no known value of what the table states")
     fig, axes = style.figure(8.8, 1.4 + ROW_IN * len(shown))
     middles = [middle_of(r.range_low_mm, r.range_high_mm) for r in shown.itertuples()]
     for place, (row, middle) in enumerate(zip(shown.itertuples(), middles, strict=True)):

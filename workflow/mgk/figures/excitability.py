@@ -32,7 +32,7 @@ COMPARED = {
 def sweeps(traces: pd.DataFrame, spikes: pd.DataFrame, cells: list[Cell]) -> tuple[Figure, str]:
     """Draw a panel a cell and condition: its sweeps below 0 pA, the lowest that fires and the largest, with spikes."""
     if not cells:
-        return gating.nothing("Nothing to draw: no recording was measured.")
+        return style.nothing("no recording was measured")
     shown = cells[:MOST_PANELS]
     columns = min(PANELS_A_ROW, len(shown))
     rows = -(-len(shown) // columns)
@@ -88,7 +88,7 @@ def first_spikes(waveforms: pd.DataFrame, cells: list[Cell]) -> tuple[Figure, st
     waves = dict(tuple(waveforms.groupby("recording_id")))
     drawn = [(c, waves[c.sweeps["recording_id"].iloc[0]]) for c in cells if _drawable(c, waves)]
     if not drawn:
-        return gating.nothing("Nothing to draw: no cell fires.")
+        return style.nothing("no cell fires")
     fig, (left, right) = style.figure(7.6, 3.4, 1, 2)
     palette, named, thresholds = style.colours(c.group for c in cells), set(), {}
     for cell, own in drawn:
@@ -117,7 +117,7 @@ def passive(cells: list[Cell]) -> tuple[Figure, str]:
     """Draw the steady deflection over the current with the line of each cell, and the time constant of each step."""
     used = [c for c in cells if c.verdict[0] != "exclude"]
     if not used:
-        return gating.nothing("Nothing to draw: no recording passed.")
+        return style.nothing("no recording passed")
     fig, (left, right) = style.figure(7.6, 3.4, 1, 2)
     palette, told, named = style.colours(c.group for c in cells), [], set()
     for cell in used:
@@ -147,7 +147,7 @@ def firing(cells: list[Cell]) -> tuple[Figure, str]:
     """Draw the rate of firing against the current: cells thin, mean of animals thick, rheobase as triangles."""
     used = [c for c in cells if c.verdict[0] != "exclude"]
     if not used:
-        return gating.nothing("Nothing to draw: no recording passed.")
+        return style.nothing("no recording passed")
     groups = list(dict.fromkeys(c.group for c in used))
     fig, axes = style.figure(3.4 * len(groups) + 0.6, 3.4, 1, len(groups), squeeze=False, sharex=True, sharey=True)
     palette, told = style.colours(c.group for c in cells), []

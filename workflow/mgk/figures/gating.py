@@ -43,7 +43,7 @@ def gating(curves: pd.DataFrame, fits: pd.DataFrame) -> tuple[Figure, str]:
     """
     models = [m for m in TITLES if m in set(curves["model"])]
     if not models:
-        return nothing("Nothing to draw: no fit of gating by voltage was asked for in this experiment.")
+        return style.nothing("no fit of gating by voltage was asked for in this experiment")
     fig, axes = style.figure(4.2 * len(models) + 1.2, 3.8, 1, len(models), squeeze=False)
     colours = style.colours(curves["group"])
     shared = fits[fits["unit_id"] == ""].set_index(["model", "group", "parameter"])
@@ -95,10 +95,10 @@ def time_constants(table: pd.DataFrame) -> tuple[Figure, str]:
         Table of `mgk.measured_currents.load_time_constants`.
     """
     if table.empty:
-        return nothing("Nothing to draw: no window kinetics was asked for in this experiment.")
+        return style.nothing("no window kinetics was asked for in this experiment")
     used = table[~table["excluded"] & table["tau_ms"].notna()]
     if used.empty:
-        return nothing("No sweep has a time constant: see the reasons in time_constants.csv.")
+        return style.nothing("no sweep has a time constant; time_constants.csv says why")
     fig, axis = style.figure(6.4, 3.8)
     colours = style.colours(table["group"])
     told, single = [], style.marks_of_units(len(used))
@@ -143,7 +143,7 @@ def comparison(
         The words for parameters.
     """
     if comparisons.empty:
-        return nothing("Nothing to draw: fewer than two conditions with a quantity of their own.")
+        return style.nothing("fewer than two conditions with a quantity of their own")
     rows = -(-len(comparisons) // PANELS_A_ROW)
     columns = min(PANELS_A_ROW, len(comparisons))
     fig, axes = style.figure(2.9 * columns + 0.4, 3.1 * rows, rows, columns, squeeze=False)
@@ -175,14 +175,6 @@ def comparison(
         "an animal, joined where the animal is in both groups. " + " ".join(told)
     )
     return fig, text
-
-
-def nothing(sentence: str) -> tuple[Figure, str]:
-    """Return a figure that says why there is nothing in it."""
-    fig, axis = style.figure(6.4, 1.0)
-    axis.set_axis_off()
-    axis.text(0.5, 0.5, sentence, ha="center", va="center")
-    return fig, sentence
 
 
 def _mean(scale: str):

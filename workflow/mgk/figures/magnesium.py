@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mgk.figures import style
-from mgk.figures.gating import nothing
 from mgk.magnesium import free_magnesium_mm, ratio_at
 
 MOST_LABELS = 24
@@ -48,7 +47,7 @@ def donors_and_calibration(
         The figure and its text alternative.
     """
     if samples.empty:
-        return nothing(f"Nothing to draw: there are no {noun}.")
+        return style.nothing(f"there are no {noun}")
     samples = samples.sort_values(["condition", "sample_id"], kind="stable", ignore_index=True)
     groups = _shown_groups(groups, samples["kd_mm"].iloc[0])
     palette = style.colours(samples["condition"])

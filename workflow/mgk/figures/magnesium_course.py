@@ -11,11 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mgk.figures import style
-from mgk.figures.gating import nothing
 from mgk.statistics import summarise_cells
 
-NO_COURSE = "Read once: there is no time course."
-NO_INTERVAL = "Nothing to draw: stacks.csv states no frame_interval_s."
+NO_COURSE = "read once, there is no time course"
+NO_INTERVAL = "stacks.csv states no frame_interval_s"
 WORDS = {"f340": "F340", "f380": "F380", "ratio": "R"}
 
 
@@ -33,7 +32,7 @@ def course_and_drift(course: pd.DataFrame, drift: pd.DataFrame) -> tuple[Figure,
         The figure and its text alternative.
     """
     if course.empty:
-        return nothing(NO_COURSE)
+        return style.nothing(NO_COURSE)
     fig, (left, right) = style.figure(8.8, 4.0, columns=2, width_ratios=(3, 2))
     words = _draw_course(left, course)
     _draw_drift(right, drift)
@@ -45,7 +44,7 @@ def course_and_drift(course: pd.DataFrame, drift: pd.DataFrame) -> tuple[Figure,
 def course_of_cells(course: pd.DataFrame) -> tuple[Figure, str]:
     """Draw free Mg2+ of each cell of image stacks and of each condition over time; `course` as of `cell_course`."""
     if course.empty:
-        return nothing(NO_INTERVAL)
+        return style.nothing(NO_INTERVAL)
     fig, axes = style.figure(6.4, 4.0)
     words = _draw_course(axes, course)
     axes.set_title("Cells, and means of animals with 95 % interval")

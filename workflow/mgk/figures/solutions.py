@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mgk.figures import style
-from mgk.figures.gating import nothing
 
 LABELS = {"Mg": "Mg²⁺", "Ca": "Ca²⁺", "Zn": "Zn²⁺", "MgATP": "MgATP"}
 FREE_SHADE = "#0072B2"
@@ -35,7 +34,7 @@ def composition(binding: pd.DataFrame) -> tuple[Figure, str]:
         The figure and its text alternative.
     """
     if binding.empty:
-        return nothing("Nothing to draw: no solution holds Mg, Ca or Zn.")
+        return style.nothing("no solution holds Mg, Ca or Zn")
     bars = [(*key, rows.set_index("partner")) for key, rows in binding.groupby(["solution_id", "metal"], sort=False)]
     partners = [p for p in binding.sort_values("share", ascending=False, kind="stable")["partner"] if p != "free"]
     palette = {"free": FREE_SHADE, "other": style.GREY}
@@ -90,7 +89,7 @@ def constant_sets(sets: pd.DataFrame) -> tuple[Figure, str]:
     several = covered.groupby(["solution_id", "species"])["constants"].transform("size") > 1
     shown = covered[several]
     if shown.empty:
-        return nothing("Nothing to draw: no solution is covered by more than one set of constants.")
+        return style.nothing("no solution is covered by more than one set of constants")
     rows = list(dict.fromkeys(zip(shown["solution_id"], shown["species"], strict=True)))
     palette = style.colours(sorted(shown["constants"].unique()))
     markers = dict(zip(palette, "oDs^vPX*", strict=False))
@@ -122,7 +121,7 @@ def conditions(table: pd.DataFrame, solved: pd.DataFrame) -> tuple[Figure, str]:
         As `mgk.solutions.overview.solutions_table` returns it; its pH is where the curves are 1.
     """
     if table.empty:
-        return nothing("Nothing to draw: no solution holds a metal with a ligand that binds it.")
+        return style.nothing("no solution holds a metal with a ligand that binds it")
     species = [s for s in LABELS if s in set(table["species"])]
     fig, axes = style.figure(8.8, 2.6 * len(species), rows=len(species), columns=2, squeeze=False, sharey="row")
     palette = style.colours(table["solution_id"])

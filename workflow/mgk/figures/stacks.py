@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mgk.figures import style
-from mgk.figures.gating import nothing
 
 MOST_PANELS = 16
 COLUMNS = 4
@@ -87,7 +86,7 @@ def ratio_images(
     """
     shown = list(magnesium_mm)[:MOST_PANELS]
     if not shown:
-        return nothing("Nothing to draw: no sample has a cell.")
+        return style.nothing("no sample has a cell")
     top = _top([magnesium_mm[stack] for stack in shown])
     fig, panels = _panels(shown, images, room_below=0.9)
     names = _names(shown)

@@ -15,6 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import NullLocator
 from PIL import Image
 
+from mgk.figures import NOTHING
 from mgk.whole_files import whole_file, write_whole
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -79,6 +80,15 @@ def figure(width_in: float = 6.4, height_in: float = 4.0, rows: int = 1, columns
     fig = Picture(figsize=(width_in, height_in), layout="constrained")
     FigureCanvasAgg(fig)
     return fig, fig.subplots(rows, columns, **subplots)
+
+
+def nothing(reason: str) -> tuple[Picture, str]:
+    """Return a figure that says why there is nothing in it, and that sentence as its text alternative."""
+    sentence = f"{NOTHING}: {reason}."
+    fig, axis = figure(6.4, 1.0)
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, sentence, ha="center", va="center")
+    return fig, sentence
 
 
 def colours(names) -> dict:

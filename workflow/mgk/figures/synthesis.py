@@ -11,19 +11,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from mgk.figures import style
-from mgk.figures.gating import nothing
 from mgk.synthesis.model import OPEN, OPEN_RATIO, RATE, RATE_RATIO
 from mgk.synthesis.tables import TOGETHER
 
 ROW_IN = 0.36
-NOTHING = "Nothing to draw: no level of free Mg2+ has a prediction; the table says why."
+NO_PREDICTION = "no level of free Mg2+ has a prediction; the table says why"
 
 
 def open_fraction(prediction: pd.DataFrame, apical_mv: float, heading: str) -> tuple[Figure, str]:
     """Draw the open fraction of each level over voltage with its band, and each level at the apical potential."""
     shown = prediction[(prediction["quantity"] == OPEN) & (prediction["verdict"] == "predicted")]
     if shown.empty:
-        return nothing(NOTHING)
+        return style.nothing(NO_PREDICTION)
     fig, axes = style.figure(8.2, 4.6)
     palette = style.colours(shown["level"])
     dashes = {level: "--" if ", Kd " in level else "-" for level in palette}
@@ -54,7 +53,7 @@ def ratios(prediction: pd.DataFrame, apical_mv: float, heading: str) -> tuple[Fi
     of_romk = (prediction["quantity"] == OPEN_RATIO) & (prediction["membrane_mv"] == apical_mv)
     known = prediction[(of_romk | (prediction["quantity"] == RATE_RATIO)) & (prediction["verdict"] == "predicted")]
     if known.empty:
-        return nothing("Nothing to draw: no two levels of free Mg2+ can be compared; the table says why.")
+        return style.nothing("no two levels of free Mg2+ can be compared; the table says why")
     fig, axes = style.figure(8.2, 1.6 + ROW_IN * len(known))
     palette = style.colours(_subject(r) for r in known.itertuples())
     for place, row in enumerate(known.itertuples()):
@@ -78,7 +77,7 @@ def ratios(prediction: pd.DataFrame, apical_mv: float, heading: str) -> tuple[Fi
 def variance(table: pd.DataFrame, heading: str) -> tuple[Figure, str]:
     """Draw the variance of each prediction at the apical potential, split by source: a bar of first-order shares."""
     if table.empty:
-        return nothing("Nothing to draw: no prediction has an error.")
+        return style.nothing("no prediction has an error")
     keys = ["quantity", "level", "reference", "k05"]
     bars = [(pd.Series(dict(zip(keys, key, strict=True))), rows) for key, rows in table.groupby(keys, sort=False)]
     names = [s for s in dict.fromkeys(table["source"]) if s != TOGETHER]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mgk.figures import style
+from mgk.figures import NOTHING, style
 from mgk.unitary.conductance import CHORD, fit_relation
 
 MOST_PATCHES = 12
@@ -221,7 +221,7 @@ def describe_dwell_times(table: pd.DataFrame, shown: pd.DataFrame) -> str:
     """Return the text alternative of `dwell_times`."""
     rows = _with_times(table, shown)
     if not rows:
-        return "Nothing to draw: no patch in which one channel alone opened often enough."
+        return f"{NOTHING}: no patch in which one channel alone opened often enough."
     parts = ["Open and closed times in logarithmic bins, with the fitted exponentials."]
     for row in rows:
         own = _of(table, row).set_index("state")

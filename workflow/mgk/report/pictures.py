@@ -12,6 +12,7 @@ import tempfile
 from html import escape
 from pathlib import Path
 
+from mgk.figures import NOTHING
 from mgk.provenance import HOUSE, require_intact
 from mgk.report.pdf import REPORT, PdfError, made_by_browser
 from mgk.report.results import all_results
@@ -40,7 +41,7 @@ def figures(study: Study) -> list[tuple[str, Path]]:
         for name in results.analysis.figures:
             file = results.folder / name
             alt = file.with_suffix(".alt.txt")
-            drawn = alt.exists() and not alt.read_text(encoding="utf-8").startswith("Nothing to draw")
+            drawn = alt.exists() and not alt.read_text(encoding="utf-8").startswith(NOTHING)
             if drawn:
                 found.setdefault((results.analysis.title, name), file)
     return [(f"{title}: {name}", file) for (title, name), file in found.items()]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mgk.figures import style
+from mgk.figures import NOTHING, style
 from mgk.figures.clinical.axis import axis_name, measure_and_scale, plain, set_scale
 from mgk.meta.columns import COUNTS
 from mgk.meta.diagnostics import TrimFill, trim_and_fill
@@ -88,7 +88,7 @@ def words_only(title: str, reasons: list[str]):
     _say(axes, ".\n".join(reasons) + ".")
     if title:
         fig.suptitle(plain(title), x=0.01, ha="left", fontsize=10)
-    fig.alt = f"Nothing to draw{f', {title}' if title else ''}: {'; '.join(reasons)}."
+    fig.alt = f"{NOTHING}{f', {title}' if title else ''}: {'; '.join(reasons)}."
     return fig
 
 

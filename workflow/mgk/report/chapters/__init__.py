@@ -8,6 +8,7 @@ from html import escape
 
 import pandas as pd
 
+from mgk.figures import NOTHING
 from mgk.report.chapters import (
     atpase,
     block,
@@ -124,7 +125,7 @@ def _figures(results: Results) -> str:
             shown.append(elsewhere)
             continue
         alt = (results.folder / file).with_suffix(".alt.txt").read_text(encoding="utf-8").strip()
-        if alt.startswith("Nothing to draw"):
+        if alt.startswith(NOTHING):
             shown.append(f"<p>{escape(alt)}</p>")
             continue
         words = f"{'' if results.analysis.once else f'{results.title}. '}{caption} {n}".strip()
