@@ -9,8 +9,10 @@ from mgk.currents import (
     compare_with_nernst,
     group_curves,
     reversal_potential,
+    reversal_potentials,
     sodium_permeability,
     window_curves,
+    window_reversals,
 )
 from mgk.measured_currents import steady_currents, voltage_levels
 from mgk.solutions.potentials import ghk_current, ghk_reversal_mv, nernst_mv
@@ -165,11 +167,11 @@ def test_excluded_recordings_stay_visible_and_have_no_part():
     assert curves["current_pa"].to_numpy() == pytest.approx(2.0 * (LEVELS + 70))
     assert (curves["n_cells"] == 1).all()
     assert (curves["n_excluded"] == 2).all()
-    fits = cell_fits(points)
+    fits = cell_fits(points, reversal_potentials(points))
     out = fits[(fits["unit_id"].isin(["c2", "c3"])) & (fits["parameter"] == "reversal_mv")]
     assert set(out["verdict"]) == {"not_identified"}
     assert set(out["reason"]) == {"excluded: seal lost", "excluded: wrong cell"}
-    assert cell_curves(points)["excluded"].sum() == 2 * LEVELS.size
+    assert cell_curves(points, "steady", {})["excluded"].sum() == 2 * LEVELS.size
 
 
 def test_a_sweep_without_potential_is_excluded_alone():
@@ -286,7 +288,7 @@ def test_fits_of_cells_and_groups():
     points = points_of(
         rows, current=lambda row, v: (2.0 + int(row["cell_id"][1])) * (v + 40) / (1 + row["ligand_total_mm"])
     )
-    fits = cell_fits(points)
+    fits = cell_fits(points, reversal_potentials(points))
     groups = fits[fits["unit_id"] == ""].set_index(["group", "model", "parameter"])
     assert set(fits["group"]) == {"high", "high, 1 mM Mg"}
     reversal = groups.loc[("high", "local polynomial", "reversal_mv")]
@@ -302,13 +304,13 @@ def test_fits_of_cells_and_groups():
 def test_reversal_beside_nernst():
     rows = [recording(f"r{i}", f"c{i}", f"a{i}") for i in range(2)]
     points = points_of(rows)
-    table = compare_with_nernst(cell_fits(points), points)
+    table = compare_with_nernst(cell_fits(points, reversal_potentials(points)), points)
     row = table.iloc[0]
     assert (row["group"], row["n_animals"]) == ("high, 1 mM Mg", 2)
     assert row["reversal_mv"] == pytest.approx(-70, abs=1e-6)
     assert row["difference_mv"] == pytest.approx(-70 - nernst_mv(1, 5, 110, TEMPERATURE_C))
     without = points_of(rows, free_ions=None)
-    assert compare_with_nernst(cell_fits(without), without)["difference_mv"].isna().all()
+    assert compare_with_nernst(cell_fits(without, reversal_potentials(without)), without)["difference_mv"].isna().all()
 
 
 def test_group_curves_count_animals_not_sweeps():
@@ -321,11 +323,13 @@ def test_group_curves_count_animals_not_sweeps():
 
 
 def test_chord_conductance_is_not_given_near_the_reversal_potential():
-    curve = cell_curves(points_of([recording("r1")])).set_index("level_mv")
+    points = points_of([recording("r1")])
+    curve = cell_curves(points, "steady", reversal_potentials(points)).set_index("level_mv")
     assert curve.loc[100, "chord_conductance_ns"] == pytest.approx(2)
     # Reversal at -70 mV: levels -80 and -60 are 10 mV away, and kept; nothing nearer is.
     assert curve["chord_conductance_ns"].notna().all()
-    near = cell_curves(points_of([recording("r1")], current=lambda row, v: 2.0 * (v + 75))).set_index("level_mv")
+    points = points_of([recording("r1")], current=lambda row, v: 2.0 * (v + 75))
+    near = cell_curves(points, "steady", reversal_potentials(points)).set_index("level_mv")
     assert np.isnan(near.loc[-80, "chord_conductance_ns"])
     assert near.loc[-60, "chord_conductance_ns"] == pytest.approx(2)
 
@@ -361,13 +365,15 @@ def test_windows_have_curves_of_their_own_at_the_potential_of_the_steady_window(
     windows = {
         w: steady_currents(measurements, quality, pd.DataFrame(rows), FREE_IONS, w) for w in ("steady", "peak", "tail")
     }
-    cells, groups = window_curves(windows)
+    cells, groups = window_curves(windows, window_reversals(windows))
     assert cells["window"].value_counts().to_dict() == dict.fromkeys(("steady", "peak", "tail"), 2 * LEVELS.size)
     by_window = groups.set_index(["window", "level_mv"])["current_pa"]
     assert by_window["peak", 100] == pytest.approx(3 * by_window["steady", 100])
     assert by_window["tail", 100] == 7
     assert cells.groupby("window")["reversal_mv"].count().to_dict() == {"peak": 0, "steady": 2 * LEVELS.size, "tail": 0}
-    of_peak = window_curves(windows, fit_window="peak")[0].groupby("window")["reversal_mv"].count()
+    of_peak = (
+        window_curves(windows, window_reversals(windows, fit_window="peak"))[0].groupby("window")["reversal_mv"].count()
+    )
     assert of_peak.to_dict() == {"peak": 2 * LEVELS.size, "steady": 0, "tail": 0}
-    gated, _ = window_curves(windows, "boltzmann_activation")
+    gated, _ = window_curves(windows, window_reversals(windows, "boltzmann_activation"))
     assert gated["chord_conductance_ns"].isna().all()

@@ -28,7 +28,7 @@ def points():
 
 
 def test_current_voltage(points):
-    fig, text = current_voltage(cell_curves(points), group_curves(points))
+    fig, text = current_voltage(cell_curves(points, "steady", {}), group_curves(points))
     high, low = fig.axes
     assert high.get_title() == "high\n3 cells, 3 animals; 1 excluded, in part or whole"
     assert low.get_title() == "low\n2 cells, 2 animals; 1 excluded, in part or whole"
@@ -52,7 +52,7 @@ def test_levels_of_fewer_cells_are_hollow_and_the_currents_of_few_animals_stay_i
     few = few[few["cell_id"].isin(["high0", "high2"])]
     some = few[(few["cell_id"] == "high0") | (few["level_mv"] <= 0)]
     some = some.assign(current_pa=some["current_pa"] * np.where(some["cell_id"] == "high0", 1, 6))
-    cells, groups = cell_curves(some), group_curves(some)
+    cells, groups = cell_curves(some, "steady", {}), group_curves(some)
     fig, text = current_voltage(cells, groups)
     axis = fig.axes[0]
     [hollow] = [line for line in axis.lines if line.get_markerfacecolor() == "white"]
@@ -62,12 +62,12 @@ def test_levels_of_fewer_cells_are_hollow_and_the_currents_of_few_animals_stay_i
     span = np.ptp(np.concatenate([cells["current_pa"], groups["current_pa"]]))
     assert groups["ci_low"].min() < axis.get_ylim()[0]
     assert np.ptp(axis.get_ylim()) <= 3 * span
-    text = current_voltage(cell_curves(points), group_curves(points))[1]
+    text = current_voltage(cell_curves(points, "steady", {}), group_curves(points))[1]
     assert "Hollow" not in text
     assert "run out" not in text
 
 
 def test_a_group_without_anything_left_is_drawn(points):
     gone = points.assign(excluded=points["excluded"] | (points["group"] == "low"), reason="seal lost")
-    _, text = current_voltage(cell_curves(gone), group_curves(gone))
+    _, text = current_voltage(cell_curves(gone, "steady", {}), group_curves(gone))
     assert "low: everything was excluded" in text

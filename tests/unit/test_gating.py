@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import f as f_distribution
 
+from mgk.currents import window_reversals
 from mgk.fitting import fit_curve
 from mgk.gating import (
     CURVE_COLUMNS,
@@ -147,13 +148,14 @@ def test_a_current_that_inactivates_is_fitted_at_its_peak():
     steady = activation_windows()["steady"]
     left = steady.assign(current_pa=0.02 * steady["current_pa"] + steady["level_mv"])
     transient = {"steady": left, "peak": steady}
-    fits, curves = experiment_fits(transient, "boltzmann_activation", "peak")
-    expected, expected_curves = experiment_fits({"steady": steady}, "boltzmann_activation")
+    fits, curves = experiment_fits(transient, {}, "boltzmann_activation", "peak")
+    expected, expected_curves = experiment_fits({"steady": steady}, {}, "boltzmann_activation")
     pd.testing.assert_frame_equal(fits, expected)
     pd.testing.assert_frame_equal(curves, expected_curves)
-    ohmic, _ = experiment_fits(transient, "none", "peak")
+    ohmic, _ = experiment_fits(transient, window_reversals(transient, "none", "peak"), "none", "peak")
     assert set(ohmic["model"]) == {"local polynomial"}
-    pd.testing.assert_frame_equal(ohmic, experiment_fits({"steady": steady})[0])
+    alone = {"steady": steady}
+    pd.testing.assert_frame_equal(ohmic, experiment_fits(alone, window_reversals(alone))[0])
 
 
 def test_cells_are_fitted_and_groups_summarised_over_animals(fitted):
@@ -231,7 +233,7 @@ def test_a_half_known_only_roughly_is_weak():
 
 def test_without_a_fit_of_gating_there_are_reversal_potentials_and_an_empty_table_with_its_header():
     windows = point_table(CELLS, lambda w, g, n, v: 2.0 * (v + 30), ligand_side="", configuration="whole_cell")
-    fits, curves = experiment_fits(windows)
+    fits, curves = experiment_fits(windows, window_reversals(windows))
     assert set(fits["parameter"]) == {"reversal_mv", "slope_conductance_ns", "chord_conductance_ns"}
     assert (list(curves.columns), len(curves)) == (list(CURVE_COLUMNS), 0)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgk.currents import cell_curves, cell_fits
+from mgk.currents import cell_curves, cell_fits, reversal_potentials
 from mgk.measured_currents import steady_currents
 from mgk.recordings import read_recording
 from mgk.recordings.corrections import check_corrections, correct
@@ -80,10 +80,11 @@ def test_the_relation_of_a_ramp_has_a_reversal_potential_and_a_conductance(tmp_p
     empty = dict.fromkeys(("pipette_solution", "bath_solution", "zero_solution", "ligand_side"), "")
     rows = pd.DataFrame([{**ROW, **empty, "ligand_total_mm": np.nan}])
     points = steady_currents(corrected, batch.quality, rows, None, "ramp")
-    curve = cell_curves(points, "ramp")
+    reversals = reversal_potentials(points)
+    curve = cell_curves(points, "ramp", reversals)
     assert curve["level_mv"].tolist() == list(range(-95, 96, 5))
     assert set(curve["n_sweeps"]) == {2 * SWEEPS}  # there and back
-    fits = cell_fits(points).set_index("parameter")["estimate"]
+    fits = cell_fits(points, reversals).set_index("parameter")["estimate"]
     assert fits["reversal_mv"].iloc[0] == pytest.approx(E_MV, abs=0.1)
     assert fits["slope_conductance_ns"].iloc[0] == pytest.approx(G_NS, rel=0.01)
 

@@ -1,7 +1,7 @@
 """Current-voltage relations of the points of `mgk.measured_currents`: curves, reversal potentials, conductances.
 
-`cell_curves`, `cell_fits` and `group_curves` make the tables of the current-voltage notebook; gating by voltage is the
-business of `mgk.gating`.
+`window_reversals` finds the reversal potentials, once; `cell_curves`, `cell_fits` and `group_curves` make the tables of
+the current-voltage notebook of them; gating by voltage is the business of `mgk.gating`.
 
 Vocabulary and units: potentials in mV, inside against outside; currents in pA, outward positive (the membrane's
 convention); conductances in nS; concentrations in mM, *free* unless the name says total. *Level*: the
@@ -38,28 +38,39 @@ CHORD_FROM_MV = 10.0
 WEAK_REVERSAL_MV = 10.0
 
 
-def window_curves(
-    windows: dict[str, pd.DataFrame], fit: str = "none", fit_window: str = "steady"
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return `cell_curves` and `group_curves` of all windows of an experiment.
+# By recording: E and the fit that it comes from, as `reversal_potential` returns them.
+Reversals = dict[str, tuple[Estimate, CurveFit | None]]
 
-    Reversal potential and chord conductance are those of the window that is fitted (`fitted_window`), and are left
-    empty where gating is fitted (`fit`): such a current is nought at many potentials, and its zero that of the leak.
+
+def window_reversals(
+    windows: dict[str, pd.DataFrame], fit: str = "none", fit_window: str = "steady"
+) -> dict[str, Reversals]:
+    """Return `reversal_potentials` of the window that is fitted (`fitted_window`), by its name.
+
+    There are none where gating is fitted (`fit`): such a current is nought at many potentials, and its zero that of the
+    leak.
     """
     fitted = fitted_window(windows, fit_window)
-    cells = [cell_curves(p, w, reversal=w == fitted and fit == "none") for w, p in windows.items()]
+    return {fitted: reversal_potentials(windows[fitted])} if fit == "none" else {}
+
+
+def window_curves(
+    windows: dict[str, pd.DataFrame], reversals: dict[str, Reversals]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return `cell_curves` and `group_curves` of all windows of an experiment, with their `window_reversals`."""
+    cells = [cell_curves(p, w, reversals.get(w, {})) for w, p in windows.items()]
     groups = [group_curves(p, w) for w, p in windows.items()]
     return pd.concat(cells, ignore_index=True), pd.concat(groups, ignore_index=True)
 
 
-def cell_curves(points: pd.DataFrame, window: str = "steady", reversal: bool = True) -> pd.DataFrame:
+def cell_curves(points: pd.DataFrame, window: str, reversals: Reversals) -> pd.DataFrame:
     """Average the sweeps of each recording at each level, and add the chord conductance.
 
     Returns
     -------
     DataFrame
-        Columns of the points without sweep, with window, n_sweeps, reversal_mv and chord_conductance_ns (empty without
-        `reversal`, where the reversal potential is not identified, and within 10 mV of it).
+        Columns of the points without sweep, with window, n_sweeps, reversal_mv and chord_conductance_ns (empty where
+        `reversals` has none that is identified, and within 10 mV of it).
     """
     keys = [c for c in POINT_COLUMNS if c not in ("sweep", "membrane_mv", "current_pa")]
     curves = points.groupby(keys, sort=False, dropna=False).agg(
@@ -67,21 +78,20 @@ def cell_curves(points: pd.DataFrame, window: str = "steady", reversal: bool = T
     )
     curves = curves.reset_index()
     curves.insert(1, "window", window)
-    found = _reversals(points) if reversal else {}
-    reversals = {r: e.value for r, (e, _) in found.items() if e.verdict != "not_identified"}
-    curves["reversal_mv"] = curves["recording_id"].map(reversals).astype(float)
+    identified = {r: e.value for r, (e, _) in reversals.items() if e.verdict != "not_identified"}
+    curves["reversal_mv"] = curves["recording_id"].map(identified).astype(float)
     drive = curves["membrane_mv"] - curves["reversal_mv"]
     curves["chord_conductance_ns"] = (curves["current_pa"] / drive).where(drive.abs() >= CHORD_FROM_MV)
     return curves
 
 
-def cell_fits(points: pd.DataFrame) -> pd.DataFrame:
+def cell_fits(points: pd.DataFrame, reversals: Reversals) -> pd.DataFrame:
     """Return reversal potential, slope and chord conductance of each recording and of each group, as fits.csv.
 
     The group is the condition; with a ligand at more than 0 mM, the condition and the total concentration.
     """
     rows, animals = [], {}
-    for recording, (reversal, fit) in _reversals(points).items():
+    for recording, (reversal, fit) in reversals.items():
         curve = points[points["recording_id"] == recording]
         first = curve.iloc[0]
         animals[first["cell_id"]] = first["animal_id"]
@@ -149,7 +159,8 @@ def reversal_potential(membrane_mv, current_pa, level_mv) -> tuple[Estimate, Cur
     return reversal, fit
 
 
-def _reversals(points: pd.DataFrame) -> dict[str, tuple[Estimate, CurveFit | None]]:
+def reversal_potentials(points: pd.DataFrame) -> Reversals:
+    """Return `reversal_potential` of each recording; of one that is excluded, why it has none."""
     reversals = {}
     for recording, curve in points.groupby("recording_id", sort=False):
         used = curve[~curve["excluded"]]

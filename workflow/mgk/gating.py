@@ -21,7 +21,7 @@ import pandas as pd
 from scipy.stats import f as f_distribution
 
 from mgk.constants import thermal_voltage_mv
-from mgk.currents import cell_fits
+from mgk.currents import Reversals, cell_fits
 from mgk.fitting import CurveFit, Estimate, fit_curve
 from mgk.measured_currents import cell_owners, comparable_groups, fitted_window, group_label
 from mgk.statistics import FIT_COLUMNS, compare_fits, fit_row, group_rows
@@ -162,11 +162,16 @@ def _first_reversal(v: np.ndarray, current: np.ndarray) -> float:
 
 
 def experiment_fits(
-    windows: dict[str, pd.DataFrame], fit: str = "none", fit_window: str = "steady"
+    windows: dict[str, pd.DataFrame], reversals: dict[str, Reversals], fit: str = "none", fit_window: str = "steady"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return fits and curves of an experiment: of gating (`fit_cells`), or, without it, `mgk.currents.cell_fits`."""
+    """Return fits and curves of an experiment: of gating (`fit_cells`), or, without it, `mgk.currents.cell_fits`.
+
+    `reversals` are those of `mgk.currents.window_reversals`, which has none where gating is fitted.
+    """
     fits, curves = fit_cells(windows, fit, fit_window)
-    return (cell_fits(windows[fitted_window(windows, fit_window)]) if fit == "none" else fits), curves
+    for window, found in reversals.items():
+        fits = cell_fits(windows[window], found)
+    return fits, curves
 
 
 def compare_conditions(project: Study, experiment: str, fits: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
