@@ -5,11 +5,13 @@ Where a run cannot go on by itself, an error says what to do, and nothing is los
 MGK_MOMENTS says at how many random moments each process is killed (10); their seeds are the numbers of the moments.
 """
 
+import fcntl
 import json
 import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -220,6 +222,61 @@ def test_results_that_cannot_be_written_are_said_before_anything_runs(undisturbe
         assert result_bytes(study) == before
         remount("rw")
         complete(study, undisturbed[0])
+
+
+# The request of a file system to stop as by a power cut, what it holds in memory lost (FS_IOC_SHUTDOWN of Linux).
+STOP, ALL_IS_LOST = 0x8004587D, 2
+
+
+@contextmanager
+def disk_without_power(folder: Path):
+    """Give a disk of its own, mounted on a folder, and what cuts its power, once, and mounts it again."""
+    image, device = folder / "image", folder / "disk"
+    device.mkdir()
+    with image.open("wb") as file:
+        file.truncate(200_000_000)
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    mount = ["mount", "-o", "loop", str(image), str(device)]
+
+    def cut(kill_all) -> None:
+        opened = os.open(device, os.O_RDONLY)
+        fcntl.ioctl(opened, STOP, struct.pack("I", ALL_IS_LOST))
+        os.close(opened)
+        kill_all()
+        subprocess.run(["umount", str(device)], check=True)
+        subprocess.run(mount, check=True)
+
+    subprocess.run(mount, check=True)
+    try:
+        yield device, cut
+    finally:
+        subprocess.run(["umount", "-l", str(device)], check=True)
+
+
+@needs_root
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_after_a_power_cut_the_next_run_completes_it(finished, undisturbed, changed, tmp_path, moment):
+    """Of a study from its start (even moments), and of one that was finished and has another raw file (odd ones)."""
+    if not shutil.which("mkfs.ext4"):
+        pytest.skip("there is no mkfs.ext4 to make a disk with")
+    with disk_without_power(tmp_path) as (disk, cut):
+        study = shutil.copytree(finished, disk / "study") if moment % 2 else write_study(disk / "study")
+        if moment % 2:
+            other_content(study)
+        os.sync()
+        with running(study) as run:
+            time.sleep(random.Random(moment).uniform(0, undisturbed[1]))
+            processes = [run, *descendants(run)]
+
+            def kill_all() -> None:
+                for process in processes:
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                run.wait()
+                psutil.wait_procs(processes[1:], timeout=10)
+
+            cut(kill_all)
+        complete(study, changed if moment % 2 else undisturbed[0])
 
 
 CEILINGS = [("measure_recordings", 60), ("membrane_test", 60), ("membrane_test", 250)]

@@ -28,6 +28,7 @@ from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
 from mgk.tables.problems import InputError
 from mgk.upstream import FILE_COLUMNS
+from mgk.whole_files import to_disk
 
 HOUSE = Path(workflow.basedir)
 NOTEBOOKS = HOUSE / "notebooks"
@@ -173,7 +174,10 @@ def begin():
         end_with_parent()
     no_later_than_now(Path("results"))
     # Until the last job has written it anew, the results are no whole set.
-    Path(MANIFEST).unlink(missing_ok=True)
+    # On the disk, too, before anything else is: after a power cut the old manifest would else be there again.
+    if Path(MANIFEST).exists():
+        Path(MANIFEST).unlink()
+        to_disk(Path(MANIFEST).parent)
 
 
 def report_what_there_is():
