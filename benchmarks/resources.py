@@ -2,10 +2,10 @@
 
 A study is run in a copy, and the processes of its jobs are looked at ten times a second: wall, CPU, the memory of all
 processes of a job together (what a cluster counts), and what the largest one has allocated (what `mem_mb` of its rule
-is the ceiling of). With --copies the recordings and curves are there so many times, as those of other cells and
-animals: how memory grows with a study. Of several jobs of one rule the largest figures are given.
+is the ceiling of). How memory grows with a study is seen in those that `benchmarks/scale.py write folder 500` writes.
+Of several jobs of one rule the largest figures are given.
 
-    python benchmarks/resources.py [--study path] [--copies 10]
+    python benchmarks/resources.py [--study path]
 """
 
 import argparse
@@ -21,15 +21,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
 import psutil
-
-from mgk.tables import write_table
 
 HOUSE = Path(__file__).parents[1]
 SAMPLE_S = 0.1
 LOG = re.compile(r"results/logs/(\w+)/(.+)\.(?:log|ipynb)$")
-OTHERS = ("recording_id", "leak_recording_id", "cell_id", "animal_id", "curve_id", "donor_id")
 
 
 @dataclass
@@ -108,24 +104,12 @@ def watched(command: list[str], cwd: Path) -> tuple[list[Job], float]:
     return [job for job in watch.jobs.values() if job.rule], time.monotonic() - began
 
 
-def copied(study: Path, folder: Path, copies: int) -> Path:
-    """Copy a study; its recordings and curves are there several times."""
+def copied(study: Path, folder: Path) -> Path:
+    """Copy what a study is made from."""
     folder.mkdir()
     shutil.copy(study / "config.yaml", folder)
     shutil.copytree(study / "raw_data", folder / "raw_data")
-    (folder / "raw_data" / "manifest.sha256").unlink(missing_ok=True)
-    for name in ("recordings", "curves"):
-        path = folder / "raw_data" / f"{name}.csv"
-        if copies > 1 and path.exists():
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-            write_table(pd.concat([rows, *(_as_others(rows, n) for n in range(1, copies))], ignore_index=True), path)
     return folder
-
-
-def _as_others(rows: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Return rows as those of other cells and animals."""
-    ids = {c: rows[c].where(rows[c] == "", rows[c] + f"_{number}") for c in OTHERS if c in rows}
-    return rows.assign(**ids)
 
 
 def table_of(jobs: list[Job]) -> list[str]:
@@ -146,11 +130,9 @@ def main() -> None:
     """Run a study in a copy and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--study", type=Path, default=HOUSE)
-    parser.add_argument("--copies", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="keep the study here")
     given, extra = parser.parse_known_args()
     with tempfile.TemporaryDirectory(prefix="mgk-") as folder:
-        study = copied(given.study, given.keep or Path(folder) / "study", given.copies)
+        study = copied(given.study, Path(folder) / "study")
         jobs, wall = watched([sys.executable, "-m", "mgk.run", str(study), *extra], HOUSE)
         print("\n".join(table_of(jobs)))
         print(f"{len(jobs)} jobs, {wall:.0f} s, {os.cpu_count()} processors")
