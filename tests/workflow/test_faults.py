@@ -5,13 +5,11 @@ Where a run cannot go on by itself, an error says what to do, and nothing is los
 MGK_MOMENTS says at how many random moments each process is killed (10); their seeds are the numbers of the moments.
 """
 
-import fcntl
 import json
 import os
 import random
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
@@ -20,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from disks import disk_without_power, needs_disk, needs_root, small_disk
 from studies import (
     HOUSE,
     house_copy,
@@ -38,7 +37,6 @@ pytestmark = [pytest.mark.long, pytest.mark.workflow]
 MOMENTS = range(int(os.environ.get("MGK_MOMENTS", "10")))
 EXPERIMENT = "test_steps"
 RAW = "raw_data/recordings"
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a file system")
 
 
 def write_study(study: Path) -> Path:
@@ -181,16 +179,6 @@ def kill(process: psutil.Process | None) -> bool:
     return False
 
 
-@contextmanager
-def small_disk(folder: Path, size_kb: int):
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "none", str(folder)], check=True)
-    try:
-        yield lambda options: subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @needs_root
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_full_disk_is_said_and_with_room_the_run_goes_on(undisturbed, tmp_path, moment):
@@ -224,41 +212,10 @@ def test_results_that_cannot_be_written_are_said_before_anything_runs(undisturbe
         complete(study, undisturbed[0])
 
 
-# The request of a file system to stop as by a power cut, what it holds in memory lost (FS_IOC_SHUTDOWN of Linux).
-STOP, ALL_IS_LOST = 0x8004587D, 2
-
-
-@contextmanager
-def disk_without_power(folder: Path):
-    """Give a disk of its own, mounted on a folder, and what cuts its power, once, and mounts it again."""
-    image, device = folder / "image", folder / "disk"
-    device.mkdir()
-    with image.open("wb") as file:
-        file.truncate(200_000_000)
-    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
-    mount = ["mount", "-o", "loop", str(image), str(device)]
-
-    def cut(kill_all) -> None:
-        opened = os.open(device, os.O_RDONLY)
-        fcntl.ioctl(opened, STOP, struct.pack("I", ALL_IS_LOST))
-        os.close(opened)
-        kill_all()
-        subprocess.run(["umount", str(device)], check=True)
-        subprocess.run(mount, check=True)
-
-    subprocess.run(mount, check=True)
-    try:
-        yield device, cut
-    finally:
-        subprocess.run(["umount", "-l", str(device)], check=True)
-
-
-@needs_root
+@needs_disk
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_after_a_power_cut_the_next_run_completes_it(finished, undisturbed, changed, tmp_path, moment):
     """Of a study from its start (even moments), and of one that was finished and has another raw file (odd ones)."""
-    if not shutil.which("mkfs.ext4"):
-        pytest.skip("there is no mkfs.ext4 to make a disk with")
     with disk_without_power(tmp_path) as (disk, cut):
         study = shutil.copytree(finished, disk / "study") if moment % 2 else write_study(disk / "study")
         if moment % 2:
