@@ -1,5 +1,7 @@
 """The chapter on the voltage-dependent block by Mg2+."""
 
+import pandas as pd
+
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.chapters.fits import count_groups, groups_table, key_fits
 from mgk.report.chapters.windows import measured_in_windows
@@ -19,20 +21,6 @@ KEY_FITS = {
     ("woodhull", "ki0_mm"): ("Ki(0) of block by Mg2+", "ki0_mm"),
     ("woodhull", "z_delta"): ("z delta of block by Mg2+", "z_delta"),
 }
-UNCORRECTED = {
-    "group": "Group",
-    "error": "Not corrected",
-    "value": "Taken off",
-    "unit": "Unit of it",
-    "known": "Where from",
-    "largest": "At the most",
-    "largest_unit": "mV or pA",
-    "parameter": "Parameter",
-    "estimate": "As fitted",
-    "corrected": "Without it",
-    "shift": "Shift",
-    "of_interval": "Shift over half the interval",
-}
 
 
 def tables(results: Results) -> Fragment:
@@ -40,11 +28,22 @@ def tables(results: Results) -> Fragment:
     left = results.table("uncorrected.csv")
     if left.empty:
         return groups_table(results)
+    sizes = [
+        f"{row.error.replace('_', ' ')}, {row.value:.3g} {row.unit}: up to {row.largest:.2g} {row.largest_unit}"
+        for row in left.itertuples()
+    ]
+    shown = pd.DataFrame({
+        "Group": left["group"],
+        "Parameter": left["parameter"],
+        "Not corrected": sizes,
+        "Size": left["known"],
+        "As fitted": left["estimate"].map("{:.3g}".format),
+        "Without it": left["corrected"].map("{:.3g}".format),
+        "Shift over half the interval": left["of_interval"].map("{:.2g}".format),
+    })  # fmt: skip
     caption = f"{results.title}. What was not corrected, and what its correction would change"
-    shown = left.assign(error=left["error"].str.replace("_", " ")).rename(columns=UNCORRECTED)
-    return Fragment(
-        groups_table(results).html + results_table(results, "uncorrected.csv", shown, caption, csv=left).html
-    )
+    table = results_table(results, "uncorrected.csv", shown, caption, csv=left)
+    return Fragment(groups_table(results).html + table.html)
 
 
 CHAPTER = Chapter(ABOUT, tables, count_groups, key_fits(KEY_FITS), measured_in_windows)
