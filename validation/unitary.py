@@ -276,13 +276,13 @@ off. *Bends*: share of patches called rectifying. Openings at half the current, 
 mostly told by their verdicts. A mean open time that is not shown is one for which two states are not the model: closed
 times have two components.
 
-Where a relation bends, a line's reversal potential is wrong, however small the bend: here by 1.9 mV for 5 % per 100 mV.
-The bend is looked for by an F test of a square term. Below p = 5 % the reversal potential is weak; below 1 % it is that
-of a parabola. With the gap of 80 mV around it that six potentials leave it stays weak: its interval is right for a
-parabola, not quite for a current after Goldman, Hodgkin and Katz. With potentials of -20 and +20 mV in addition it is
-identified. A chord rests on it and is as good; a stated reversal potential mends the chord. Of straight relations one
-in twenty has a reversal potential and a chord called weak. Of relations whose bend noise hides the reversal potential
-is that of a line, and neither its interval nor its verdict warns.
+Where a relation bends, a line's reversal potential is wrong, however small the bend: by 1.9 mV for 5 % per 100 mV.
+The bend is looked for by an F test of a square term. Below p = 5 % the reversal potential is weak; below 1 % it is
+that of a parabola. With the gap of 80 mV around it that six potentials leave it stays weak: its interval is right for
+a parabola, not for a current after Goldman, Hodgkin and Katz, though that is off by 0.2 mV where a line is by 1.8.
+With potentials of -20 and +20 mV in addition it is identified. A chord rests on it and is as good; a stated reversal
+potential mends the chord. Of straight relations one in twenty has a reversal potential and a chord called weak. Where
+noise hides a bend the reversal potential is that of a line, and neither interval nor verdict warns.
 """
 
 
