@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stack_files import row, write_two
 
-from mgk.stacks import check_stack
+from mgk.stacks import check_stack, megapixels_of
 from mgk.stacks.files import open_pair, read_image
 from mgk.tables.problems import InputError
 
@@ -181,3 +181,13 @@ def test_a_file_cut_off_is_never_read_as_a_shorter_one(tmp_path):
                 continue
             assert share > 0.5  # only what stands behind the last image was cut off
             np.testing.assert_array_equal(found["380"], COUNTS["380"])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_size_of_a_frame_is_that_of_the_first_image_whatever_the_layout(tmp_path, layout):
+    LAYOUTS[layout](tmp_path)
+    for file in tmp_path.glob("*.tif"):
+        assert megapixels_of(file) == 12 * 17 / 1e6
+    (tmp_path / "no.tif").write_bytes(b"II*\0 and no more")
+    with pytest.raises(InputError, match=r"no\.tif"):
+        megapixels_of(tmp_path / "no.tif")

@@ -11,7 +11,7 @@ from single_channels import FILTER_HZ, RATE_HZ, square, trace
 from mgk.unitary import Asked, Recorded, analyse_level, correct_two_states, fit_times, times_of
 from mgk.unitary.dwells import unseen_channel
 from mgk.unitary.idealise import idealise, samples_open, settled_samples
-from mgk.unitary.levels import fit_levels, histogram
+from mgk.unitary.levels import PIECE_SAMPLES, Levels, fit_levels, histogram
 from mgk.unitary.resolution import combined_hz, dead_time_ms, false_events_per_s, rise_ms
 
 ASKED = Asked(outward=True, most_channels=4, resolution_ms=0.4, baseline_ms=300.0)
@@ -90,6 +90,15 @@ def test_open_channel_noise_is_found():
     found = fit_levels(2.0 * k + rng.normal(size=k.size) * np.sqrt(0.04 + 0.05 * k), 0.2, True, 4, 1.0)
     assert found.channels == 2
     assert found.sd_pa**2 == pytest.approx([0.04, 0.09, 0.14], rel=0.08)
+
+
+def test_the_number_open_is_that_of_each_sample_however_long_the_trace():
+    levels = Levels(0.0, 2.0, np.array([0.5, 0.6, 0.7]), np.array([0.5, 0.3, 0.2]), 0.0, {})
+    x = np.random.default_rng(1).uniform(-1, 5, PIECE_SAMPLES + 1000)
+    normal = levels.share * norm.pdf(x[:, None], 2.0 * np.arange(3), levels.sd_pa)
+    k, squared = levels.number_open(x, 2.0)
+    np.testing.assert_allclose(k, normal @ [0, 1, 2] / normal.sum(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(squared, normal @ [0, 1, 4] / normal.sum(axis=1), rtol=1e-9)
 
 
 def test_noise_alone_is_no_channel():

@@ -226,33 +226,62 @@ def sweeps_title(experiment, batch):
     return f"Sweeps: {title}, page {place} of {len(recording_batches(experiment))}"
 
 
-def largest_mb(files):
-    """Give the size of the largest of some files in MB."""
-    return (
-        max((os.path.getsize(f) for f in files if os.path.exists(f)), default=0) / 1e6
-    )
+def mb_of(files):
+    """Give the size of some files in MB; one that is not there counts nothing."""
+    return sum(os.path.getsize(f) for f in set(files) if os.path.exists(f)) / 1e6
 
 
-# What jobs ask of a cluster, and the ceiling that they set themselves; docs/cluster.md has what was measured.
-# A reader holds one file at a time, whose 16-bit samples become doubles; a table in memory is some times its text.
-MEMORY_MB = {"reader": (1500, 8), "table": (1000, 20), "notebook": (1500, 20)}
-# A second a MB is left to a slow file system.
-MINUTES = {"reader": 10, "table": 10, "notebook": 30}
+def held_mb(wildcards, input):
+    """Give the MB of the raw recordings that the reader of a batch holds at a time: the most that is put together."""
+    column = together_by(study.experiment("recordings", wildcards.experiment))
+    files = {}
+    for row in recording_rows(wildcards.experiment, int(wildcards.batch)):
+        files.setdefault(row[column], []).append(f"raw_data/{row['file']}")
+    return max(map(mb_of, files.values()))
+
+
+def largest_mb(wildcards, input):
+    """Give the size of the largest file in MB."""
+    return max((mb_of([f]) for f in input), default=0)
+
+
+def megapixels(wildcards, input):
+    """Give the size of the largest frame in megapixels; what cannot be read is said by the job."""
+    from mgk.stacks import megapixels_of
+
+    found = [0.0]
+    for file in input:
+        with suppress(InputError):
+            found.append(megapixels_of(Path(file)))
+    return max(found)
+
+
+def all_mb(wildcards, input):
+    """Give the size of all files in MB."""
+    return input.size_mb
+
+
+# What jobs ask of a cluster, and the ceiling that they set themselves, by kind: MB at least, and MB for each unit of what
+# grows; docs/cluster.md has what was measured.
+MEMORY_MB = {
+    "recordings": (1500, 12, held_mb),
+    "patches": (1500, 60, held_mb),
+    "plates": (1500, 8, largest_mb),
+    "stacks": (1500, 120, megapixels),
+    "table": (1000, 20, all_mb),
+    "notebook": (1500, 20, all_mb),
+}
+MINUTES = {kind: 30 if kind == "notebook" else 10 for kind in MEMORY_MB}
 
 
 def memory(kind):
-    """Give the memory of a job in MB, which grows with its largest raw file, or with all its tables."""
-    least, times = MEMORY_MB[kind]
-
-    def of(wildcards, input):
-        size_mb = largest_mb(input) if kind == "reader" else input.size_mb
-        return least + int(times * size_mb)
-
-    return of
+    """Give the memory of a job in MB."""
+    least, times, size = MEMORY_MB[kind]
+    return lambda wildcards, input: least + int(times * size(wildcards, input))
 
 
 def minutes(kind):
-    """Give the time of a job in minutes."""
+    """Give the time of a job in minutes; a second a MB is left to a slow file system."""
     return lambda wildcards, input: MINUTES[kind] + int(input.size_mb / 60)
 
 

@@ -10,8 +10,8 @@ rule measure_current_clamp:
     wildcard_constraints:
         experiment=only_read_by("measure_current_clamp"),
     resources:
-        mem_mb=memory("reader"),
-        runtime=minutes("reader"),
+        mem_mb=memory("recordings"),
+        runtime=minutes("recordings"),
     params:
         code=digest("measure_current_clamp.py"),
         raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),

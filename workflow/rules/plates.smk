@@ -8,8 +8,8 @@ rule read_plates:
     log:
         "results/logs/read_plates/{experiment}.log",
     resources:
-        mem_mb=memory("reader"),
-        runtime=minutes("reader"),
+        mem_mb=memory("plates"),
+        runtime=minutes("plates"),
     params:
         code=digest("read_plates.py"),
         raw=lambda w: content(plate_files(w.experiment)),

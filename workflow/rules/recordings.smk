@@ -12,8 +12,8 @@ rule measure_recordings:
     wildcard_constraints:
         experiment=only_read_by(""),
     resources:
-        mem_mb=memory("reader"),
-        runtime=minutes("reader"),
+        mem_mb=memory("recordings"),
+        runtime=minutes("recordings"),
     params:
         code=digest("measure_recordings.py"),
         raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),

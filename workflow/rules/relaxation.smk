@@ -10,8 +10,8 @@ rule average_shots:
     wildcard_constraints:
         experiment=only_read_by("average_shots"),
     resources:
-        mem_mb=memory("reader"),
-        runtime=minutes("reader"),
+        mem_mb=memory("recordings"),
+        runtime=minutes("recordings"),
     params:
         code=digest("average_shots.py"),
         raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),

@@ -10,8 +10,8 @@ rule read_stacks:
     log:
         "results/logs/read_stacks/{experiment}.log",
     resources:
-        mem_mb=memory("reader"),
-        runtime=minutes("reader"),
+        mem_mb=memory("stacks"),
+        runtime=minutes("stacks"),
     params:
         code=digest("read_stacks.py"),
         raw=lambda w: content(stack_files(w.experiment)),

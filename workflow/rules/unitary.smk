@@ -10,8 +10,8 @@ rule analyse_patches:
     wildcard_constraints:
         experiment=only_read_by("analyse_patches"),
     resources:
-        mem_mb=memory("reader"),
-        runtime=minutes("reader"),
+        mem_mb=memory("patches"),
+        runtime=minutes("patches"),
     params:
         code=digest("analyse_patches.py"),
         raw=lambda w: content(raw_recordings(w.experiment, int(w.batch))),

@@ -10,6 +10,7 @@ found in the mean image and stay where they are. Free Mg2+ is the business of `m
 tifffile and scikit-image are imported inside the functions that need them.
 """
 
+from mgk.stacks.files import megapixels_of
 from mgk.stacks.images import image_file, read_images
 from mgk.stacks.measure import Measured, measure_stack, measure_stacks
 from mgk.stacks.row_checks import check_stack
@@ -22,6 +23,7 @@ __all__ = [
     "image_file",
     "measure_stack",
     "measure_stacks",
+    "megapixels_of",
     "read_images",
     "stack_settings",
 ]

@@ -125,6 +125,18 @@ def read_image(path: Path, name: str) -> np.ndarray:
     return image[0]
 
 
+def megapixels_of(path: Path) -> float:
+    """Return the size of the first image of a file, from its header alone.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    with _opened(path, path.name) as tif, _own_words(path.name):
+        return tif.pages[0].imagelength * tif.pages[0].imagewidth / 1e6
+
+
 def _channel_of(row: Mapping, wavelength: str, raw_data: Path) -> Channel:
     """Return the channel of a wavelength, with all of its pages."""
     name = row.get("file") or row.get(f"file_{wavelength}")

@@ -33,6 +33,8 @@ LEAST_SEPARATION = 2.0
 # A level that is seen least must hold more than what the noise of its neighbour puts beyond the threshold between them.
 # Occupancies of middle levels below this share of the least that independent channels have (assumed, no source).
 INDEPENDENT_SHARE = 0.1
+# Of so many samples at a time the probabilities of all levels are in memory.
+PIECE_SAMPLES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,11 @@ class Levels:
 
     def number_open(self, x: np.ndarray, amplitude_pa: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the expected number of open channels at currents x above the closed level, and of its square."""
+        pieces = np.split(x, range(PIECE_SAMPLES, len(x), PIECE_SAMPLES))
+        found = [self._number_open(piece, amplitude_pa) for piece in pieces]
+        return np.concatenate([k for k, _ in found]), np.concatenate([squared for _, squared in found])
+
+    def _number_open(self, x: np.ndarray, amplitude_pa: float) -> tuple[np.ndarray, np.ndarray]:
         k = np.arange(self.channels + 1)
         log = [_log_normal(x, i * amplitude_pa, self.sd_pa[i] ** 2) + np.log(max(self.share[i], 1e-300)) for i in k]
         log -= np.max(log, axis=0)
