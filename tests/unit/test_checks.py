@@ -14,6 +14,7 @@ from studies import load_config, save_config, small_study
 from mgk.checks import check_study, not_analysed, not_used
 from mgk.run import main
 from mgk.study import Study
+from mgk.tables.problems import Problem, told
 from mgk.tables.schema import check_mapping, load_schema
 
 
@@ -226,6 +227,29 @@ def test_check_says_all_and_runs_nothing(study, capsys):
     assert not (study / "results").exists()
 
 
+def test_what_is_wrong_alike_in_many_rows_is_one_line_with_all_of_them():
+    file = "raw_data/recordings.csv"
+    baths = [Problem(file, row, "bath_solution", "bath", "must be a solution") for row in (2, 3, 4, 7, 9, 10)]
+    windows = [Problem(file, row, "", f"r{row}", "window steady must lie within sweep 0") for row in (2, 3)]
+    missing = [Problem(file, row, "file", f"{row}.abf", "there is no such file in raw_data") for row in (2, 3)]
+    keys = [Problem("config.yaml", line, "study", "", "is empty") for line in (2, 3)]
+    assert told([*baths[:3], *windows, *baths[3:], *missing, *keys]) == [
+        f"{file}, rows 2 to 4, 7, 9 to 10, bath_solution: 'bath': must be a solution",
+        f"{file}, rows 2 to 3: 'r2 and 1 more': window steady must lie within sweep 0",
+        *map(str, (*missing, *keys)),
+    ]
+
+
+def test_a_value_that_is_wrong_is_not_told_as_missing_too(study):
+    edit(study, "recordings.csv", lambda t: t.__setitem__("temperature_c", "295 K"))
+    config = load_config(study)
+    config["recordings"]["experiments"]["romk_block"]["corrections"]["junction_potential"] = "henderson"
+    save_config(study, config)
+    found = [p for p in problems_of(study) if "temperature_c" in p]
+    assert found
+    assert all("must be a number (C)" in p for p in found)
+
+
 def test_a_layout_of_the_wrong_size_and_missing_roles_come_with_everything_else(study):
     layout = study / "raw_data" / "layouts" / "microsomes_plate1.csv"
     table = pd.read_csv(layout, dtype=str, keep_default_na=False)
@@ -357,7 +381,7 @@ def test_a_shared_parameter_must_be_one_of_the_model(curves_study):
     config["curves"]["experiments"]["e"]["shared"] = ["km"]
     save_config(curves_study, config)
     [found] = problems_of(curves_study)
-    assert "curves.experiments.e.shared.0: 'km': a parameter of hill: top, ic50, hill, ec50" in found
+    assert "curves.experiments.e.shared.0: 'km': must be a parameter of hill: top, ic50, hill, ec50" in found
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_the_table_is_checked_with_the_study(stepped):
     segments.write_text("recording_id,sweep_first,sweep_last\nr1,0,2\nr1,2,\nr2,0,\n")
     found = [str(p) for p in check_study(Study.read(folder)[0])]
     assert any("segments.csv, row 3, sweep_first: '2.0': overlaps with segment 1" in p for p in found)
-    assert any("row 4, recording_id: 'r2': a recording_id of raw_data/recordings.csv" in p for p in found)
+    assert any("row 4, recording_id: 'r2': must be a recording_id of raw_data/recordings.csv" in p for p in found)
     segments.write_text("recording_id,sweep_first\nr1,9\n")
     assert any(
         "segment 1 asks for sweeps 9 to the last; sweeps 0 to 5 can" in str(p)

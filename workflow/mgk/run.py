@@ -22,6 +22,7 @@ from mgk.one_run import STARTED_BY, is_left_over
 from mgk.progress import CLEAR, Progress
 from mgk.provenance import MANIFEST, manifest_problems
 from mgk.study import Study
+from mgk.tables.problems import told
 from mgk.whole_files import write_whole
 
 HOUSE = Path(__file__).parents[2]
@@ -49,11 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def check(study: Path) -> int:
     """Print all problems of a study, or that there are none."""
-    problems = check_study(Study.read(study)[0])
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    if problems:
-        print(f"{_counted(len(problems))}; nothing was run", file=sys.stderr)
+    lines = told(check_study(Study.read(study)[0]))
+    for line in lines:
+        print(line, file=sys.stderr)
+    if lines:
+        print(f"{_counted(len(lines))}; nothing was run", file=sys.stderr)
         return 1
     print("the study is in order")
     for line in left_out(Study.open(study)):

@@ -26,7 +26,7 @@ from mgk.report.sweeps import page_files
 from mgk.run import INVALID
 from mgk.solutions.overview import pairs_of_recordings
 from mgk.study import OVERRIDES_VARIABLE, Study
-from mgk.tables.problems import InputError
+from mgk.tables.problems import InputError, told
 from mgk.upstream import FILE_COLUMNS
 from mgk.whole_files import to_disk
 
@@ -48,7 +48,9 @@ def open_study():
     if begins:
         problems = check_study(study) if problems else problems_of(study, checksums)
     if problems:
-        raise WorkflowError("\n".join([INVALID, *(f"  - {p}" for p in problems)]))
+        raise WorkflowError(
+            "\n".join([INVALID, *(f"  - {line}" for line in told(problems))])
+        )
     return study
 
 

@@ -24,7 +24,7 @@ def check_curves(study: Study) -> list[Problem]:
         held = dict.fromkeys(p for d in directions for p in find_model(settings["model"], d).parameters)
         for i, parameter in enumerate(settings.get("shared", ())):
             if parameter not in held:
-                allowed = f"a parameter of {settings['model']}: {', '.join(held)}"
+                allowed = f"must be a parameter of {settings['model']}: {', '.join(held)}"
                 problems.append(
                     Problem("config.yaml", None, f"curves.experiments.{name}.shared.{i}", parameter, allowed)
                 )

@@ -79,7 +79,8 @@ def _check_medium(study: Study, key: str, medium: str) -> list[Problem]:
         return []
     place = f"plates.experiments.{key}"
     if medium not in recipes:
-        allowed = f"a solution of {SOLUTIONS}{nearest(medium, recipes)}" if recipes else f"there is no {SOLUTIONS}"
+        known = f"must be a solution of {SOLUTIONS}{nearest(medium, recipes)}"
+        allowed = known if recipes else f"there is no {SOLUTIONS}"
         return [Problem("config.yaml", None, place, medium, allowed)]
     held = [ion for ion in ("Mg", "ATP") if totals_mm(recipes[medium], study.constants).get(ion)]
     allowed = "must hold no {}: its total stands in the layout, well by well"

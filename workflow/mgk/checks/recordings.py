@@ -32,12 +32,10 @@ def check_recordings(study: Study) -> list[Problem]:
     problems += [p for found in disordered.values() for p in found]
     in_order = named[~named["experiment"].isin([name for name, found in disordered.items() if found])]
     problems += _check_measurable(study, in_order, {p.value for p in problems if p.column == "file"})
-    problems += _check_corrections(study, named)
+    problems += _not_yet_told(problems, _check_corrections(study, named))
     problems += _check_current_clamp_settings(study)
     problems += _check_recipes_of(study, table[table["experiment"].isin(list(study.experiments("recordings")))])
-    wrong = {(p.row, p.column) for p in problems}
-    problems += [p for p in _check_blockers(study, named) if (p.row, p.column) not in wrong]
-    problems += [p for p in _check_salts(study, named) if (p.row, p.column) not in wrong]
+    problems += _not_yet_told(problems, _check_blockers(study, named) + _check_salts(study, named))
     problems += _check_cells(table)
     problems += _check_one_cell_a_recording(study, named)
     ids = set(table["recording_id"])
@@ -50,10 +48,18 @@ def check_recordings(study: Study) -> list[Problem]:
             problems.append(Problem("config.yaml", None, place, "", allowed))
     for i, row in filled(table, "leak_recording_id"):
         if row["leak_recording_id"] not in ids:
-            problems.append(
-                Problem(RECORDINGS, i, "leak_recording_id", row["leak_recording_id"], "a recording_id of this table")
-            )
+            allowed = f"must be a recording_id of this table{nearest(row['leak_recording_id'], ids)}"
+            problems.append(Problem(RECORDINGS, i, "leak_recording_id", row["leak_recording_id"], allowed))
     return problems
+
+
+def _not_yet_told(told: list[Problem], found: list[Problem]) -> list[Problem]:
+    """Leave out what is missing only because a value is wrong, which was told: it has been read as none.
+
+    A column that is missing as a whole is told of its header, row 1.
+    """
+    wrong = {(row, p.column) for p in told if p.file == RECORDINGS and p.column for row in (p.row, 1)}
+    return [p for p in found if p.file != RECORDINGS or (p.row, p.column) not in wrong]
 
 
 def _header_problems(path: Path) -> list[str]:
@@ -93,7 +99,7 @@ def _check_segments(study: Study, table: pd.DataFrame) -> list[Problem]:
     problems, ids = list(problems), set(table["recording_id"])
     for recording, rows in segments.groupby("recording_id", sort=False):
         if recording not in ids:
-            allowed = f"a recording_id of {RECORDINGS}{nearest(recording, ids)}"
+            allowed = f"must be a recording_id of {RECORDINGS}{nearest(recording, ids)}"
             problems.append(Problem(SEGMENTS, int(rows.index[0]) + 2, "recording_id", recording, allowed))
         for place, column, allowed in segment_problems(rows.to_dict("records")):
             i = rows.index[place]
@@ -166,7 +172,8 @@ def _check_measurable(study: Study, table: pd.DataFrame, unreadable: set[str]) -
             check = check_patch if is_unitary(settings) else check_recording
             check = check_current_clamp if is_excitability(settings) else check
             found = check(row, study.raw_data / row["file"], settings)
-            problems += [Problem(RECORDINGS, i, "", row["recording_id"], allowed) for allowed in found]
+            name = row["recording_id"]
+            problems += [Problem(RECORDINGS, i, "", name, allowed.removeprefix(f"{name}: ")) for allowed in found]
     return problems
 
 
@@ -181,7 +188,7 @@ def _check_recipes_of(study: Study, table: pd.DataFrame) -> list[Problem]:
     for column in ("pipette_solution", "bath_solution", "zero_solution"):
         for i, row in filled(table, column):
             if row[column] not in recipes:
-                allowed = f"a solution of {SOLUTIONS}{nearest(row[column], recipes)}"
+                allowed = f"must be a solution of {SOLUTIONS}{nearest(row[column], recipes)}"
                 problems.append(Problem(RECORDINGS, i, column, row[column], allowed))
     totals = {name: totals_mm(recipe, study.constants) for name, recipe in recipes.items()}
     for i, row in filled(table, "ligand"):

@@ -19,7 +19,7 @@ def check_solutions(study: Study) -> list[Problem]:
     for number, pair in enumerate(study.solution_pairs if recipes else ()):
         for column in ("pipette_solution", "bath_solution"):
             if pair[column] not in recipes:
-                allowed = f"a solution of {SOLUTIONS}{nearest(pair[column], recipes)}"
+                allowed = f"must be a solution of {SOLUTIONS}{nearest(pair[column], recipes)}"
                 problems.append(
                     Problem("config.yaml", None, f"solutions.pairs.{number}.{column}", pair[column], allowed)
                 )

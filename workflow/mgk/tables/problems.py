@@ -1,6 +1,7 @@
 """Problems of an input: what is wrong, where, and what is allowed, gathered so that all come at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 
 @dataclass(frozen=True, order=True)
@@ -16,11 +17,18 @@ class Problem:
     value: str
     allowed: str
 
+    @property
+    def is_of_table(self) -> bool:
+        """Whether it is in a row of a table, not in a line of a YAML file or in a file as a whole."""
+        return self.row is not None and not self.file.endswith((".yaml", ".yml"))
+
     def __str__(self) -> str:
         """Return one line: file, row, column, value: what is allowed."""
-        place = [self.file]
-        if self.row is not None:
-            place.append(f"row {self.row}" if not self.file.endswith((".yaml", ".yml")) else f"line {self.row}")
+        return self.said(f"{'row' if self.is_of_table else 'line'} {self.row}" if self.row is not None else "")
+
+    def said(self, where: str) -> str:
+        """Return one line in which `where` stands for the row."""
+        place = [self.file, *([where] if where else [])]
         if self.column:
             place.append(shortened(self.column))
         head, shown = ", ".join(place), shortened(self.value)
@@ -30,6 +38,27 @@ class Problem:
 def shortened(text: str, most: int = 80) -> str:
     """Return a text, cut where it is longer than is read."""
     return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def told(problems: list[Problem]) -> list[str]:
+    """Return problems as lines for the analyst: what is wrong alike in several rows of a table is one line.
+
+    Alike are a column, its value and what is allowed; of a row as a whole, what is allowed.
+    """
+    alike: dict[tuple, list[Problem]] = {}
+    for p in problems:
+        key = (p.file, p.column, p.value if p.column else "", p.allowed) if p.is_of_table else (p,)
+        alike.setdefault(key, []).append(p)
+    return [str(same[0]) if len(same) == 1 else _of_rows(same) for same in alike.values()]
+
+
+def _of_rows(alike: list[Problem]) -> str:
+    rows = sorted({p.row for p in alike})
+    runs = [[row for _, row in run] for _, run in groupby(enumerate(rows), lambda pair: pair[1] - pair[0])]
+    named = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    first, values = alike[0], len({p.value for p in alike})
+    shown = replace(first, value=f"{first.value} and {values - 1} more") if values > 1 else first
+    return shown.said(f"rows {shortened(named)}")
 
 
 class InputError(ValueError):
