@@ -10,7 +10,6 @@ from hostile.cases import Case, Damage, a_folder, of_bytes, replaced_by
 from hostile.tables import PNG
 from mgk.recordings.axon.abf2 import SECTIONS
 
-BIG = (2**31 - 1, 2**31, 2**32 - 1)
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(2000)
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< >>\nendobj\n"
 JPEG = (

@@ -39,7 +39,6 @@ CHECK_COLUMNS = (
 )  # fmt: skip
 COURSE_COLUMNS = ("system", "subject", "x", "low_mv", "middle_mv", "high_mv")
 COURSE_POINTS = 41
-GRADIENT = "gradient"
 
 Ranges = Mapping[str, tuple[float, float]]
 

@@ -32,9 +32,7 @@ def main(arguments: list[str]) -> int:
         print("\n".join(sorted(v.name for v in Vendor)))
         return 0
     if len(arguments) != 3 or arguments[1] not in Vendor.__members__:
-        print(
-            "convert-plate: FILE=export VENDOR=name TO=raw_data/plates/plate.csv; VENDOR=? lists them", file=sys.stderr
-        )
+        print(USAGE, file=sys.stderr)
         return 2
     source, vendor, target = Path(arguments[0]), Vendor[arguments[1]], Path(arguments[2])
     if target.exists():

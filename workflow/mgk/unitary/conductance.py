@@ -38,8 +38,6 @@ PARABOLA_P = 0.01
 NEAR_MV = 40.0
 NEARER = f"potentials nearer to it, {NEAR_MV:g} mV apart at most, would help"
 NOTHING = Estimate(np.nan, np.nan, np.nan, np.nan, "not_identified")
-# Columns of amplitudes.csv beside those of the levels.
-CHORD_COLUMNS = ("chord_ps", "chord_se_ps", "in_line")
 TWO_SIDED = 1.96
 
 
