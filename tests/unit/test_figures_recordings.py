@@ -47,6 +47,17 @@ def test_current_voltage(points):
     assert re.search(r"low, lowest concentration: -?\d+ pA at -100 mV and \d+ pA at 100 mV", text)
 
 
+@pytest.mark.parametrize(("most", "as_picture"), [(10_000, False), (10, True)])
+def test_of_very_many_points_the_cells_are_a_picture_and_the_means_are_not(points, monkeypatch, most, as_picture):
+    monkeypatch.setattr(style, "MOST_MARKS", most)
+    fig, _ = current_voltage(cell_curves(points, "steady", {}), group_curves(points))
+    thin = {line for axis in fig.axes for line in axis.lines if line.get_linewidth() == 0.7}
+    pictures = {artist for artist in fig.findobj() if artist.get_rasterized()}
+    assert pictures == (thin if as_picture else set())
+    means = [c.lines[0] for axis in fig.axes for c in axis.containers]
+    assert all(mean.get_zorder() > line.get_zorder() for mean in means for line in pictures)
+
+
 def test_levels_of_fewer_cells_are_hollow_and_the_currents_of_few_animals_stay_in_view(points):
     few = points[(points["group"] == "high") & points["ligand_free_mm"].eq(0) & ~points["excluded"]]
     few = few[few["cell_id"].isin(["high0", "high2"])]

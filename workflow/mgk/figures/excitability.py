@@ -120,21 +120,22 @@ def passive(cells: list[Cell]) -> tuple[Figure, str]:
         return style.nothing("no recording passed")
     fig, (left, right) = style.figure(7.6, 3.4, 1, 2)
     palette, told, named = style.colours(c.group for c in cells), [], set()
+    single = style.marks_of_units(2 * sum(len(cell.sweeps) for cell in used))
     for cell in used:
         silent = cell.sweeps[cell.sweeps["deflection_mv"].notna()]
         small = cell.small
-        colour = palette[cell.group]
-        left.plot(silent["step_pa"], silent["deflection_mv"], "o", ms=3.5, mfc="none", color=colour, alpha=0.8)
-        left.plot(small["step_pa"], small["deflection_mv"], "o", ms=3.5, color=colour, alpha=0.8)
+        look = {"color": palette[cell.group], "alpha": 0.8} | single
+        left.plot(silent["step_pa"], silent["deflection_mv"], "o", ms=3.5, mfc="none", **look)
+        left.plot(small["step_pa"], small["deflection_mv"], "o", ms=3.5, **look)
         found = cell.estimates["V-I line", "input_mohm"]
         if np.isfinite(found.value) and len(small):
             ends = np.array([small["step_pa"].min(), max(small["step_pa"].max(), 0.0)])
             label = cell.group if cell.group not in named else None
             named.add(cell.group)
-            left.plot(ends, 1e-3 * found.value * ends, lw=0.9, color=colour, label=label)
+            left.plot(ends, 1e-3 * found.value * ends, lw=0.9, color=palette[cell.group], label=label, **single)
             told.append(f"{cell.cell_id}, {cell.group}: {found.value:.3g} MOhm")
         taus = small[small["tau_ms"].notna()]
-        right.plot(taus["step_pa"], taus["tau_ms"], "o-", ms=3.5, lw=0.6, color=colour, alpha=0.8)
+        right.plot(taus["step_pa"], taus["tau_ms"], "o-", ms=3.5, lw=0.6, **look)
     left.set(xlabel="Step of current (pA)", ylabel="Steady change of potential (mV)")
     right.set(xlabel="Step of current (pA)", ylabel="Time constant (ms)")
     right.set_ylim(bottom=0)
@@ -151,15 +152,16 @@ def firing(cells: list[Cell]) -> tuple[Figure, str]:
     groups = list(dict.fromkeys(c.group for c in used))
     fig, axes = style.figure(3.4 * len(groups) + 0.6, 3.4, 1, len(groups), squeeze=False, sharex=True, sharey=True)
     palette, told = style.colours(c.group for c in cells), []
+    single = style.marks_of_units(sum(len(cell.sweeps) for cell in used))
     for ax, group in zip(axes[0], groups, strict=True):
         own, colour = [c for c in used if c.group == group], palette[group]
         for cell in own:
             by_step = cell.sweeps.groupby("step_pa")["firing_rate_hz"].mean()
-            ax.plot(by_step.index, by_step, "o-", ms=2.5, lw=0.6, color=colour, alpha=0.5)
+            ax.plot(by_step.index, by_step, "o-", ms=2.5, lw=0.6, color=colour, alpha=0.5, **single)
             if cell.fit is not None:
                 at = np.linspace(*cell.line_pa, 100)
                 fitted = firing_rate(at, np.exp(cell.fit.estimates["ln_gain"]), cell.fit.estimates["onset"])
-                ax.plot(at, fitted, ":", lw=0.8, color="black", alpha=0.6)
+                ax.plot(at, fitted, ":", lw=0.8, color="black", alpha=0.6, **single)
         _means(ax, own, colour)
         told.append(f"{group}: {_told_rheobases(ax, own, colour)}")
         animals = len({c.animal_id for c in own})

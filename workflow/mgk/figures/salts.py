@@ -33,15 +33,16 @@ def salt_currents(points: pd.DataFrame, cells: list[SaltCell]) -> tuple[Figure, 
     salts = list(dict.fromkeys(points["group"]))
     colours = style.colours(sorted(points["ligand_total_mm"].unique()))
     fig, axes = style.figure(3.4 * len(salts) + 1.4, 3.4, 1, len(salts), sharey=True, squeeze=False)
+    single = {"lw": 0.6} | style.marks_of_units(len(points))
     for axis, salt in zip(axes[0], salts, strict=True):
         of = used[used["group"] == salt]
         for total, at in of.groupby("ligand_total_mm"):
             for _, curve in at.groupby("cell_id", sort=False):
-                axis.plot(curve["membrane_mv"], curve["current_pa"], lw=0.6, color=colours[total], alpha=0.35)
+                axis.plot(curve["membrane_mv"], curve["current_pa"], color=colours[total], alpha=0.35, **single)
             _mean_curve(axis, at, colours[total])
         excluded = points[(points["group"] == salt) & points["excluded"]]
         for _, curve in excluded.groupby("recording_id"):
-            axis.plot(curve["membrane_mv"], curve["current_pa"], lw=0.6, ls="--", color=style.GREY)
+            axis.plot(curve["membrane_mv"], curve["current_pa"], ls="--", color=style.GREY, **single)
         left_out = excluded["cell_id"].nunique()
         n = style.cells_and_animals(of["cell_id"].nunique(), of["animal_id"].nunique())
         axis.set_title(f"{salt}\n{n}" + (f"\n{left_out} excluded, in part or whole" if left_out else ""))
@@ -90,11 +91,12 @@ def salt_effects(effects: pd.DataFrame) -> tuple[Figure, str]:
     shape = len(potentials), len(totals)
     fig, axes = style.figure(3.4 * shape[1] + 1.2, 2.6 * shape[0] + 0.6, *shape, sharey="row", squeeze=False)
     offsets = dict(zip(salts, np.linspace(-SPREAD, SPREAD, len(salts)) if len(salts) > 1 else [0.0], strict=True))
+    single = style.marks_of_units((effects["unit_id"] != "").sum())
     for row, potential in zip(axes, potentials, strict=True):
         for axis, total in zip(row, totals, strict=True):
             at = effects[(effects["membrane_mv"] == potential) & (effects["ligand_total_mm"] == total)]
             for salt, of in at.groupby("salt", sort=False):
-                _effects_of(axis, of, offsets[salt], colours[salt], salt)
+                _effects_of(axis, of, offsets[salt], colours[salt], salt, single)
             axis.axhline(1, color=style.GREY, lw=0.6)
             axis.set(yscale="log", title=f"{total:g} mM in all, {potential:g} mV")
             axis.set_xticks(range(len(EFFECTS)), EFFECTS)
@@ -116,9 +118,9 @@ def salt_effects(effects: pd.DataFrame) -> tuple[Figure, str]:
     return fig, text
 
 
-def _effects_of(axis, of: pd.DataFrame, offset: float, colour, label: str) -> None:
+def _effects_of(axis, of: pd.DataFrame, offset: float, colour, label: str, single: dict) -> None:
     place = {effect: i + offset for i, effect in enumerate(EFFECTS)}
     cells, means = of[of["unit_id"] != ""], of[of["unit_id"] == ""]
-    axis.plot(cells["effect"].map(place) + BESIDE, cells["ratio"], ".", ms=3.5, color=colour, alpha=0.4)
+    axis.plot(cells["effect"].map(place) + BESIDE, cells["ratio"], ".", ms=3.5, color=colour, alpha=0.4, **single)
     error = np.abs(means[["ci_low", "ci_high"]].to_numpy().T - means["ratio"].to_numpy())
     axis.errorbar(means["effect"].map(place), means["ratio"], np.nan_to_num(error), fmt="o", color=colour, label=label)
