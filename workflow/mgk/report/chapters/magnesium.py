@@ -6,7 +6,7 @@ import pandas as pd
 
 from mgk.fitting import Estimate
 from mgk.report.chapters.chapter import Chapter
-from mgk.report.chapters.fits import comparisons_table
+from mgk.report.chapters.fits import comparisons_table, counted
 from mgk.report.html import Fragment, interval_text
 from mgk.report.origins import results_table
 from mgk.report.results import Results, put_in
@@ -29,11 +29,8 @@ SHIFTS = ("condition", "assumed", "free_magnesium_mm", "shift_mm", "corrected_mm
 DRIFTS = ("role", "quantity", "percent_per_min", "ci_low", "ci_high", "n_wells", "minutes", "verdict", "reason")
 
 
-def tables(results: Results, noun: str = "samples") -> Fragment:
-    """Show the mean at each published Kd; where censored samples leave no mean, say so once.
-
-    `noun` is what the samples are called: cells, where they are those of images.
-    """
+def tables(results: Results) -> Fragment:
+    """Show the mean at each published Kd; where censored samples leave no mean, say so once."""
     groups = results.table("groups.csv")
     means = groups[groups["statistic"] == "mean"]
     mean = means[means["ci_low"].notna()]
@@ -46,7 +43,7 @@ def tables(results: Results, noun: str = "samples") -> Fragment:
             "Mean free Mg2+ [95 % CI] (mM)": [
                 interval_text(f.estimate, f.ci_low, f.ci_high) for f in found.itertuples()
             ],
-            "n": [f"{f.n_samples:.0f} {noun}, {f.n_animals:.0f} animals" for f in found.itertuples()],
+            "n": [counted(results.analysis, f.n_samples, f.n_animals) for f in found.itertuples()],
             "Below Rmin": found["n_below_rmin"],
             "Above Rmax": found["n_above_rmax"],
             "Reason": found["reason"],
@@ -81,7 +78,7 @@ def count(results: Results) -> str:
     return f"n: {len(samples)} samples, {samples['animal_id'].nunique()} animals or donors."
 
 
-def key_numbers(results: Results, noun: str = "samples") -> list[dict]:
+def key_numbers(results: Results) -> list[dict]:
     """Return the mean of animals of each group, at the Kd of the configuration."""
     groups = results.table("groups.csv")
     kd_mm = results.settings["kd_mm"]["value"]
@@ -93,7 +90,7 @@ def key_numbers(results: Results, noun: str = "samples") -> list[dict]:
             "group": group["condition"],
             "quantity": f"free Mg2+, mean of animals, {calibrated}",
             "unit": "mM",
-            "n": f"{group['n_samples'] - group['n_without_value']:.0f} {noun}, {group['n_animals']:.0f} animals",
+            "n": counted(results.analysis, group["n_samples"] - group["n_without_value"], group["n_animals"]),
             "table": "groups.csv",
             "row": place,
             **{c: group[c] for c in ("estimate", "ci_low", "ci_high")},

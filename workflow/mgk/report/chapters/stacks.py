@@ -1,7 +1,5 @@
 """The chapter on free Mg2+ of the cells of image stacks."""
 
-from functools import partial
-
 from mgk.report.chapters import magnesium
 from mgk.report.chapters.chapter import Chapter
 from mgk.report.html import Fragment
@@ -28,7 +26,7 @@ JUDGED = (
 
 def tables(results: Results) -> Fragment:
     """Show the groups and comparisons as the chapter on plates does, then how each stack was measured."""
-    html = magnesium.tables(results, "cells").html
+    html = magnesium.tables(results).html
     words = f"{results.title}. How each stack was measured; shift of the image at 380 nm against that at 340 nm"
     shown = results.table("quality.csv")[list(JUDGED)]
     return Fragment(html + results_table(results, "quality.csv", shown, words).html)
@@ -53,4 +51,4 @@ def method(results: Results) -> str:
     return f"{calibrated}; Kd {kd['value']:g} mM ({kd['source']}); {shift}; {saturated}"
 
 
-CHAPTER = Chapter(ABOUT, tables, count, partial(magnesium.key_numbers, noun="cells"), method)
+CHAPTER = Chapter(ABOUT, tables, count, magnesium.key_numbers, method)
