@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -125,6 +126,9 @@ def test_a_missing_chapter_says_what_failed_and_why(study, block):
         "FAILED measure_recordings romk_block 0: a.abf: ends early",
         "FAILED solve_solutions: one: x;   two: <y>",
     ]
+    pointed = replace(block, experiment="kv.v2")
+    (logs / "measure_recordings/kv.v2.1.log").write_text("FAILED measure_recordings kv.v2 1: c.abf\n", encoding="utf-8")
+    assert pointed.failures[0] == "FAILED measure_recordings kv.v2 1: c.abf"
     words = chapters.missing(block)
     assert "a.abf: ends early" in words
     assert "two: &lt;y&gt;" in words

@@ -80,7 +80,9 @@ class Results:
         logs = self.project.results / "logs"
         own = [logs / self.analysis.name / f"{self.experiment}.log"]
         for job in jobs_of(self.analysis.name):
-            own += sorted(f for f in logs.glob(f"{job}/*.log") if f.name.split(".")[0] in (self.experiment, "all"))
+            # Of a batch or a table the log is {experiment}.{batch}.log; a name of an experiment may hold points.
+            names = ((f, f.stem, f.stem.rpartition(".")[0]) for f in logs.glob(f"{job}/*.log"))
+            own += sorted(f for f, *named in names if self.experiment in named or named[0] == "all")
         texts = [f.read_text(encoding="utf-8", errors="replace") for f in own if f.is_file()]
         ends = [text[text.rindex(f"\n{FAILED} ") :] for text in (f"\n{t}" for t in texts) if f"\n{FAILED} " in text]
         return list(dict.fromkeys("; ".join(end.split("\n")).strip("; ") for end in ends))
