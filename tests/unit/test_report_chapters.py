@@ -230,6 +230,9 @@ def test_cells_without_a_value_are_not_counted_in_the_n_of_a_key_number(house):
     write_table(pd.DataFrame([group]), path)
     [number] = chapters.CHAPTERS["image_stacks"].key_numbers(results)
     assert number["n"] == "25 cells, 3 animals"
+    write_table(pd.DataFrame([group | {"n_samples": 1, "n_animals": 1, "n_without_value": 0}]), path)
+    [number] = chapters.CHAPTERS["image_stacks"].key_numbers(results)
+    assert number["n"] == "1 cell, 1 animal"
 
 
 def test_the_checklist_of_a_study(study):
