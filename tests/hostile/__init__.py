@@ -6,5 +6,6 @@
 - `door`: a damaged study through the door of `make check`: refused in our own words, or read as the clean one;
 - `ceiling`: the same for what could eat a machine, in a process with a ceiling of memory and of time;
 - `test_fuzzing`: what nobody thought of: any damage to any file of any base;
+- `test_fuzzing_pooling`: any clinical table and any claim that is let in, through all that is made of them;
 - `page`: docs/hostile_input.md, the table of what each case gives.
 """

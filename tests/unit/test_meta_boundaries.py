@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
-from mgk.meta import sparse
+from mgk.meta import counts, sparse
 from mgk.meta.counts import conditional_odds_ratio, counts_table
 from mgk.meta.dependence import cluster_robust, dependent_table, three_level
 from mgk.meta.diagnostics import cumulative, influence, leave_one_out, small_study, trim_and_fill
@@ -155,6 +155,42 @@ def test_exact_odds_ratios_at_the_ends_of_the_support():
     assert words[0].count("with the event") == 2
     assert "through infinity" in words[0]
     assert counts_table(trials((0, 10, 0, 12)))["nnt"][0] == np.inf
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(0, 1), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_far_tables_of_given_margins_weigh_nothing(n1, n2, share, other):
+    a, c = round(share * n1), round(other * n2)
+    every = conditional_odds_ratio(a, n1, c, n2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(counts, "MOST_TABLES", 0)
+        near = conditional_odds_ratio(a, n1, c, n2)
+    found, expected = (list(vars(r).values()) for r in (near, every))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-300)
+
+
+def test_a_billion_people_fit_into_memory():
+    found = conditional_odds_ratio(300_000_000, 10**9, 300_010_000, 10**9)
+    low, high = 300 * 699.99 / (300.01 * 700) * np.exp(np.array([-1, 1]) * 1.959964 * np.sqrt(2 / 3e8 + 2 / 7e8))
+    assert (found.ci_low, found.ci_high) == pytest.approx((low, high), abs=1e-8)
+
+
+def test_sparse_counts_too_far_apart_say_so():
+    table = pd.DataFrame({"events": [22, 22, 0, 17, 0, 0], "n": [22, 22, 2, 22, 1000, 2], "study": "S"})
+    found = sparse_table(effect_sizes(table.assign(study_id=list("abcdef")), "PAS"), "x").set_index("model")
+    assert np.isfinite(found.loc["common", "se"])
+    assert np.isnan(found.loc["random", "estimate"])
+    assert found.loc["random", "note"].endswith("the studies are too far apart")
+    large = effect_sizes(trials((3, 2 * 10**7, 5, 2 * 10**7), (4, 50, 6, 50)), "OR")
+    assert sparse_table(large, "x")["note"].str.contains("more than 10,000,000 people in an arm").all()
+
+
+def test_one_study_with_all_the_weight_leaves_finite_shares():
+    effects = given_effects([0.0, 1.0, 2.0], [1e-24, 1e24, 1e24], dose=[1.0, 2.0, 4.0])
+    tests = small_study(effects, "x").set_index("procedure")
+    assert tests.loc["begg", "note"] == "one study has all the weight"
+    table = moderators_table(effects, "x", ["dose"])
+    assert table["i2"].dropna().between(0, 100).all()
 
 
 subsets = st.integers(3, 9).flatmap(

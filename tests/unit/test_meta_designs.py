@@ -155,6 +155,18 @@ def test_contradictions_of_a_design_are_listed_with_row_and_column():
     assert "the same people" in found[2, "n_control"]
 
 
+def test_a_cluster_is_no_larger_than_its_arm():
+    row = {"study_id": "a", "study": "A", "design": "cluster", "icc": 0.1, "cluster_size": 41}
+    two = pd.DataFrame([row | {"events_treatment": 3, "n_treatment": 30, "events_control": 9, "n_control": 50}])
+    [(_, column, value, allowed)] = check_rows(two, "OR")
+    assert (column, value) == ("cluster_size", "41")
+    assert allowed.startswith("must be at most 40")
+    assert check_rows(two.assign(cluster_size=40), "OR") == []
+    one = pd.DataFrame([row | {"events": 3, "n": 40}])
+    assert [p[1] for p in check_rows(one, "PLO")] == ["cluster_size"]
+    assert check_rows(one.assign(cluster_size=40), "PLO") == []
+
+
 def test_what_a_measure_leaves_aside_is_known():
     assert unused_columns("OR") == ["correlation", "trial_id"]
     assert unused_columns("MD") == ["trial_id"]

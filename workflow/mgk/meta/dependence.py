@@ -42,6 +42,9 @@ GRID = 32
 TIE = 1e-10
 """Difference of log-likelihoods that rounding may make."""
 
+ROUNDING = 1e-15
+"""Share of the largest eigenvalue of a covariance below which one is rounding, of either sign."""
+
 FEW_DF = 4
 """Below this Satterthwaite's t interval is not to be trusted (Tipton 2015)."""
 
@@ -314,7 +317,8 @@ class _Blocks:
         for rows in _rows_of(member):
             block = V[np.ix_(rows, rows)]
             if np.any(block != np.diag(np.diag(block))):
-                self.v[rows], U = linalg.eigh(block)
+                values, U = linalg.eigh(block)
+                self.v[rows] = np.maximum(values, ROUNDING * values[-1])
                 self.y[rows], self.x[rows] = U.T @ y[rows], U.T @ np.ones(len(rows))
 
     def _sum(self, values):

@@ -410,7 +410,10 @@ def _rank_correlation(yi, vi) -> dict:
     if k < 3:
         return _nothing(k, "a rank correlation needs three studies or more")
     weight = 1 / vi
-    centred = (yi - np.average(yi, weights=weight)) / np.sqrt(vi - 1 / weight.sum())
+    left = vi - 1 / weight.sum()
+    if left.min() <= 0:
+        return _nothing(k, "one study has all the weight")
+    centred = (yi - np.average(yi, weights=weight)) / np.sqrt(left)
     if np.ptp(vi) == 0 or np.ptp(centred) == 0:
         return _nothing(k, "all studies have the same precision or the same effect")
     untied = len(np.unique(centred)) == len(np.unique(vi)) == k

@@ -139,7 +139,8 @@ def typical_variance(vi: np.ndarray, design: np.ndarray | None = None) -> float:
     I2 = 100 tau2 / (tau2 + typical variance), H2 = 1 + tau2 / typical variance.
     """
     fit = weighted_fit(np.zeros(len(vi)), vi, 0.0, design)
-    return (len(vi) - len(fit.coefficients)) / fit.trace
+    trace = max(fit.trace, ROUNDING * float(np.sum(1 / vi)))  # one study with all the weight leaves 0, or less
+    return (len(vi) - len(fit.coefficients)) / trace
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,19 @@ MOST_STUDIES = 500
 MOST_PEOPLE = 10_000_000
 """People in an arm up to which a model is fitted: of the likelihood of more, rounding leaves too few digits."""
 
-NEWTON_STEPS = 200
-SMALLEST_STEP = 1e-6
+NEWTON_STEPS, STEPS_TO_A_MODE = 50, 200
+MOST_HALVINGS = 8
+"""Halvings of a Newton step beyond which the error of the quadrature, and no slope, decides."""
+
+SETTLED = 1e-5
+"""Newton step of a coefficient below which a search has come to its end."""
+
+MOST_LOST = 3
+"""Points at which the search of the coefficients may fail before that of the standard deviations is given up."""
+
+UNSETTLED = "the search for the highest likelihood did not come to an end"
+TOO_FAR_APART = f"{UNSETTLED}: the studies are too far apart"
+
 QUADRATURE_ERROR = 1e-6
 """Relative fall of the likelihood that a step may bring by the error of the quadrature alone."""
 
@@ -127,13 +138,15 @@ def logit_normal(table: pd.DataFrame, form: str, *, common: bool = False) -> Log
         beta, found, log_likelihood, variance = _laplace(arms)
     else:
         found, fit = _highest(arms)
+        if not fit.settled:
+            raise InputError(TOO_FAR_APART)
         beta, log_likelihood, variance = fit.beta, fit.log_likelihood, _variance(found, fit)
     sd = dict(zip(_sd_names(form, common), found, strict=True))
     return LogitNormal(
         form=form,
         k=len(arms.events),
         estimate=float(beta[0]),
-        se=float(np.sqrt(variance)),
+        se=float(np.sqrt(variance)) if variance > 0 else np.nan,
         tau2=sd.get("tau", 0.0) ** 2,
         tau2_intercept=sd["sigma"] ** 2 if "sigma" in sd else np.nan,
         log_likelihood=log_likelihood,
@@ -179,6 +192,8 @@ def _row(effects, form, common, level) -> dict:
         notes.append(f"{left_out} {'study' if left_out == 1 else 'studies'} without information left out")
     if not common and fit.tau2 == 0:
         notes.append("tau2 at its bound 0")
+    if np.isnan(fit.se):
+        notes.append("no error: the information is not positive definite")
     return head | values | _homogeneity(effects, form, common) | {"note": "; ".join(notes)}
 
 
@@ -230,7 +245,7 @@ class _Inner:
     """The highest point at given standard deviations, and how the likelihood changes there.
 
     `slope` (q,) is that by the standard deviations; `information` (p + q, p + q) is that of coefficients and standard
-    deviations, the studies' own intercepts being fitted.
+    deviations, the studies' own intercepts being fitted. `settled`: the search came to an end.
     """
 
     beta: np.ndarray
@@ -239,6 +254,7 @@ class _Inner:
     log_likelihood: float
     slope: np.ndarray
     information: np.ndarray
+    settled: bool
 
 
 def _inner(arms: _Arms, sds: np.ndarray, start: _Inner | None = None, steps: int = NEWTON_STEPS) -> _Inner:
@@ -266,15 +282,17 @@ def _inner(arms: _Arms, sds: np.ndarray, start: _Inner | None = None, steps: int
         if size < 1e-10:
             break
         scale = min(1.0, 3.0 / size)
-        while scale > SMALLEST_STEP:
+        for _ in range(MOST_HALVINGS):
             trial = beta + scale * step, own + scale * own_step
             found = _marginal(arms, arms.design @ trial[0] + trial[1][:, None], sds, modes)
             if found[0] >= value - QUADRATURE_ERROR * (1 + abs(value)):
                 break
             scale /= 2
+        else:
+            break
         (beta, own), (value, gradient, hessian, modes) = trial, found
     log_likelihood = value + float(np.sum(_log_choose(arms.n, arms.events)))
-    return _Inner(beta, own, modes, log_likelihood, slope[p:], information)
+    return _Inner(beta, own, modes, log_likelihood, slope[p:], information, bool(size < SETTLED))
 
 
 def _first(arms: _Arms) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -341,7 +359,7 @@ def _modes(y, n, eta, L, z):
     q = L.shape[1]
     if q == 0:
         return z, np.empty((len(y), 0, 0))
-    for _ in range(NEWTON_STEPS):
+    for _ in range(STEPS_TO_A_MODE):
         probability = special.expit(eta + z @ L.T)
         gradient = (y - n * probability) @ L - z
         curvature = np.eye(q) + np.einsum("kj,jq,jr->kqr", n * probability * (1 - probability), L, L)
@@ -378,11 +396,14 @@ def _highest(arms: _Arms) -> tuple[np.ndarray, _Inner]:
     for point in points[1:]:
         fits.append(_inner(coarse, point, fits[-1], COARSE_STEPS))
     best = int(np.argmax([fit.log_likelihood for fit in fits]))
-    fit = fits[best]
+    fit, lost = fits[best], 0
 
     def depth(sds):
-        nonlocal fit  # a good start for the next point
-        fit = _inner(arms, sds, fit)
+        nonlocal fit, lost
+        fit = _inner(arms, sds, fit)  # the last one is a good start for the next point
+        lost += not fit.settled
+        if lost > MOST_LOST:
+            raise InputError(TOO_FAR_APART)
         return -fit.log_likelihood, -fit.slope
 
     options = {"ftol": 1e-15, "gtol": 1e-7, "maxiter": 500}
@@ -420,7 +441,7 @@ def _laplace(arms: _Arms) -> tuple[np.ndarray, np.ndarray, float, float]:
     tries = [optimize.minimize(depth, start, method="BFGS", jac="3-point", options={"gtol": 1e-5}) for start in starts]
     best = min(tries, key=lambda found: found.fun)
     if np.abs(best.jac).max() > STEEPEST_TOP:
-        raise InputError("the search for the highest likelihood did not come to an end")
+        raise InputError(UNSETTLED)
     at = np.concatenate([best.x[:p], np.abs(best.x[p:])])
     if np.any(at[p:] > LARGEST_SD):
         raise InputError("the likelihood rises without end with the spread between studies")
