@@ -252,7 +252,7 @@ def test_the_first_screen_says_what_is_missing_and_how_to_verify(study, tmp_path
     n = len(study.analyses())
     assert f"{n} of {n} chapters are missing" in words
     assert "No key numbers" in words
-    assert "Simulated, with known truth" in words
+    assert "<strong>Simulated</strong>: " in words
     assert "make verify" in words
 
 

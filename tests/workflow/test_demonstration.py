@@ -192,7 +192,7 @@ def test_the_report_is_one_self_contained_file(demonstration):
     assert "<math" in report
     assert report.count("<figure") >= 6
     assert len(report) < 15e6
-    assert "simulated, with known truth" in report
+    assert "(simulated)</" in report
 
 
 def test_every_link_of_the_report_leads_to_a_file_and_an_anchor_that_are_there(demonstration):

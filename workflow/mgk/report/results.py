@@ -18,7 +18,7 @@ from mgk.upstream import jobs_of
 
 # How each kind of data is called wherever it is shown.
 KINDS = {
-    "simulated": "simulated, with known truth",
+    "simulated": "simulated",
     "measured": "real",
     "mixed": "partly simulated, partly real",
     "computed": "computed from the recipes",

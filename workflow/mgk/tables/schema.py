@@ -115,9 +115,10 @@ def _mapping_problems(error, file: str, lines: dict[Place, int]) -> list[Problem
     if error.validator == "type":
         kinds = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
         return [problem(path, error.instance, f"must be {' or '.join(map(str, kinds))}")]
+    shown = None if isinstance(error.instance, dict) else error.instance
     if error.validator in ("anyOf", "oneOf"):
-        return [problem(path, error.instance, error.schema.get("description", "has none of the allowed forms"))]
-    return [problem(path, error.instance if not isinstance(error.instance, dict) else None, error.message)]
+        return [problem(path, shown, error.schema.get("description", "has none of the allowed forms"))]
+    return [problem(path, shown, error.message)]
 
 
 def _what_is_meant(error) -> str:
