@@ -64,6 +64,7 @@ def refused_or_read(bases, damage):
 @pytest.mark.filterwarnings("ignore::ruamel.yaml.error.ReusedAnchorWarning")
 @settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @example(("BMG MARS", 2, [(0.75, 9, b"\x01csv,q")]))  # a control character in the name of a plate's file
+@example(("shots", 1, [(0.15625, 0, b"\x01")]))  # and of a file of shots
 @given(damages())
 def test_any_damage_is_refused_or_read(bases, damage):
     refused_or_read(bases, damage)

@@ -14,6 +14,8 @@ from mgk.tables.schema import nearest
 
 # A recipe and a table may round differently, not more.
 SAME_CONCENTRATION = 0.01
+# What is left of a file's name that cannot be one, which is told of the table.
+NAMELESS = ""
 # Recordings of one size that differ at all differ within this: the header has its time, the signal its noise.
 START_BYTES = 1 << 16
 
@@ -31,7 +33,8 @@ def check_recordings(study: Study) -> list[Problem]:
     disordered = {name: _check_windows(name, s) for name, s in study.experiments("recordings").items()}
     problems += [p for found in disordered.values() for p in found]
     in_order = named[~named["experiment"].isin([name for name, found in disordered.items() if found])]
-    problems += _check_measurable(study, in_order, {p.value for p in problems if p.column == "file"})
+    unreadable = {p.value for p in problems if p.column == "file"} | {NAMELESS}
+    problems += _check_measurable(study, in_order, unreadable)
     problems += _not_yet_told(problems, _check_corrections(study, named))
     problems += _check_current_clamp_settings(study)
     problems += _check_recipes_of(study, table[table["experiment"].isin(list(study.experiments("recordings")))])
@@ -74,7 +77,7 @@ def _check_shots(study: Study, table: pd.DataFrame) -> list[Problem]:
     from mgk.relaxation import check_transients
 
     problems = check_files(study, table, "file", RECORDINGS, check_shots)
-    unreadable = {p.value for p in problems}
+    unreadable = {p.value for p in problems} | {NAMELESS}
     for column in ("ligand", "ligand_total_mm"):
         empty = table.index[(table[column] == "") | table[column].isna()]
         allowed = "must not be empty for the analysis relaxation"
