@@ -518,6 +518,15 @@ def test_what_is_corrected_or_cannot_be_is_no_error():
     assert found.index.get_level_values("error").unique().tolist() == ["leak"]
 
 
+def test_of_a_group_of_controls_alone_nothing_is_said():
+    points = cohort(4, noise=0.002)
+    control = points[(points["ligand_free_mm"] == 0) & (points["cell_id"] == "c0")]
+    both = pd.concat([points, control.assign(group="low", cell_id="d0", recording_id="d0_0")], ignore_index=True)
+    found = uncorrected(both, block_fits(fit_cells(both, PLAIN)), PLAIN, left_in(*tables_of(both), {}))
+    assert set(found["group"]) == set(points["group"])
+    assert found["shift"].notna().all()
+
+
 def test_segments_and_excluded_points_find_their_recording():
     points = cohort(4, noise=0.002).assign(recording_id=lambda t: t["recording_id"] + ", segment 2")
     bad = excluded(points, points["cell_id"] == "c0", "lost")

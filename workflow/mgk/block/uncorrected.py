@@ -71,14 +71,15 @@ def uncorrected(
     rows = []
     for error, sizes in errors.items():
         for group, own in points[~points["excluded"]].groupby("group", sort=False):
-            if error == "series_resistance" and (own["configuration"] == "two_electrode").all():
+            found = _of_groups(fits[fits["group"] == group])
+            if found.empty or (error == "series_resistance" and (own["configuration"] == "two_electrode").all()):
                 continue
             values, source = _of_points(error, own, sizes)
             fixed, largest = _taken_off(error, own, values)
-            again = _of_groups(block_fits(fit_cells(fixed, model)))
+            again = _of_groups(block_fits(fit_cells(fixed, model)))["estimate"].reindex(found.index)
             head = (group, error, float(values.median()), UNITS[error][1], source, *largest)
-            for key, old in _of_groups(fits[fits["group"] == group]).iterrows():
-                shift = again.loc[key, "estimate"] - old["estimate"]
+            for key, old in found.iterrows():
+                shift = again[key] - old["estimate"]
                 limit = old["ci_high"] if shift > 0 else old["ci_low"]
                 share = abs(shift / (limit - old["estimate"]))
                 rows.append((*head, key[1], old["estimate"], old["estimate"] + shift, shift, share))
@@ -94,7 +95,8 @@ def _of_points(error: str, points: pd.DataFrame, sizes: pd.DataFrame) -> tuple[p
 
 
 def _of_groups(fits: pd.DataFrame) -> pd.DataFrame:
-    means = fits[(fits["unit_id"] == "") & fits["parameter"].isin(SHIFTED)]
+    """Return what was found for the parameters of groups: nothing of a group that has controls alone."""
+    means = fits[(fits["unit_id"] == "") & fits["parameter"].isin(SHIFTED) & fits["estimate"].notna()]
     return means.set_index(["group", "parameter"])
 
 
