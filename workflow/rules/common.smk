@@ -214,6 +214,18 @@ def batch_files(experiment, kind):
     ]
 
 
+def tables_of_batches():
+    """Name the tables of the batches of all experiments."""
+    files = set()
+    for analysis, experiment in asked:
+        if ANALYSES[analysis].section == "recordings":
+            kinds = batch_tables(analysis) or rules.measure_recordings.output.keys()
+            files.update(
+                file for kind in kinds for file in batch_files(experiment, kind)
+            )
+    return files
+
+
 def sweeps_pages():
     """Name the pages with the sweeps of all recordings, of the experiments that have more than a figure draws."""
     experiments = [e for a, e in asked if a == "membrane_test"]
@@ -363,6 +375,7 @@ def output_files(wildcards):
             *stage_tables(wildcards),
             *map(str, (*rules.notebook_pages.output, *rules.report.output)),
             *sweeps_pages(),
+            *tables_of_batches(),
         }
     )
 
