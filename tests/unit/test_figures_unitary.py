@@ -63,6 +63,7 @@ def test_a_relation_that_bends_is_drawn_as_the_parabola_whose_zero_is_the_revers
     bent = pd.concat([amplitudes.iloc[:1]] * 6, ignore_index=True).assign(
         level_mv=v, membrane_mv=v, amplitude_pa=v * (0.05 + 0.0001 * v), amplitude_se_pa=0.001, in_line=True
     )
+    bent["amplitude_pa"] += 1e-4 * np.array([1, -1, 1, -1, 1, -1])
     left = figures.current_voltage(bent, fits).axes[0]
     curve = next(line for line in left.lines if len(line.get_xdata()) == figures.CURVE_POINTS)
     assert np.interp(0.0, *curve.get_data()) == pytest.approx(0, abs=1e-3)

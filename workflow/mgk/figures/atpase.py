@@ -210,7 +210,8 @@ def profiles(tables: dict[str, pd.DataFrame], names: dict[str, str]) -> style.Pi
     for condition, colour in palette.items():
         axes[0, 0].plot([], [], color=colour, label=condition)
     axes[0, 0].set_ylabel("Profile likelihood, F")
-    axes[0, 0].legend(loc="upper left")
+    if len(palette):
+        axes[0, 0].legend(loc="upper left")
     return fig
 
 
