@@ -30,8 +30,8 @@ NUMBERS, WORDS = ("estimate", "ci_low", "ci_high"), ("n", "verdict")
 COLUMNS = (*KEY, "value", "tolerance")
 # A number may differ by this share of its estimate or of the width of its interval, whichever is larger.
 RELATIVE_TOLERANCE = 1e-6
-# Drawing data, large and never a result: held by bytes alone.
-NOT_HELD = "thumbnails.csv"
+# Held by bytes alone: drawing data, large and never a result, and what is joined into the tables of an experiment.
+BY_BYTES = ("thumbnails.csv", "/batches/")
 EARLIEST_ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -68,7 +68,7 @@ def pins_of(root: Path) -> Pins:
     study = Study.open(root)
     manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
     outputs = {f: s for f, s in manifest["outputs"].items() if f.endswith((".csv", ".svg"))}
-    held = [f for f in outputs if f.endswith(".csv") and not f.endswith(NOT_HELD)]
+    held = [f for f in outputs if f.endswith(".csv") and not any(word in f for word in BY_BYTES)]
     return Pins(
         numbers=numbers_of(read_table(root / KEY_NUMBERS)),
         tables={f: (root / f).read_bytes() for f in held},
