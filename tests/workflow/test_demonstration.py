@@ -268,7 +268,7 @@ def test_the_manifest_is_complete(demonstration):
     assert "results/report/report.html" in manifest["outputs"]
     made = {str(p.relative_to(study)) for p in (study / "results").rglob("*") if p.is_file()}
     apart = ("results/logs/", "results/provenance/", "results/by_hand/")
-    kept = {m for m in made if not m.startswith(apart) and "/batches/" not in m}
+    kept = {m for m in made if not m.startswith(apart)}
     assert set(manifest["outputs"]) == kept - {"results/README.md"}
 
 
