@@ -46,6 +46,20 @@ def house() -> Path:
     return HOUSE
 
 
+@pytest.fixture(scope="session", autouse=True)
+def results_are_left_alone():
+    """No test writes into the results that a run of the demonstration left in the repository."""
+    before = _times_of(HOUSE / "results")
+    yield
+    after = _times_of(HOUSE / "results")
+    changed = sorted(str(f) for f in before.keys() | after.keys() if before.get(f) != after.get(f))
+    assert not changed, f"a test wrote into the repository's results: {changed[:5]}"
+
+
+def _times_of(folder: Path) -> dict[Path, int]:
+    return {f: f.stat().st_mtime_ns for f in folder.rglob("*") if f.is_file()}
+
+
 @pytest.fixture
 def demo_copy(tmp_path: Path) -> Path:
     """A copy of the demonstration's config and raw data, to be changed."""

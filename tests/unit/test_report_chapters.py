@@ -220,8 +220,8 @@ def test_one_of_a_kind_is_in_the_singular(study):
     assert numbered(2, "clinical table") == "2 clinical tables"
 
 
-def test_cells_without_a_value_are_not_counted_in_the_n_of_a_key_number(house):
-    results = Results(Study.open(house), ANALYSES["image_stacks"], "neuron_images")
+def test_cells_without_a_value_are_not_counted_in_the_n_of_a_key_number(demo_copy):
+    results = Results(Study.open(demo_copy), ANALYSES["image_stacks"], "neuron_images")
     group = {"condition": "control", "statistic": "mean", "kd_mm": 1.9, "estimate": 0.8, "ci_low": 0.7, "ci_high": 0.9,
              "n_animals": 3, "n_samples": 27, "n_below_rmin": 0, "n_above_rmax": 0, "n_without_value": 2,
              "reason": ""}  # fmt: skip
